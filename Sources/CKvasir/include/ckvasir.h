@@ -1,0 +1,10 @@
+// Umbrella header of the C kernels. Every symbol carries the prefix kv_; each domain has one header here, one
+// folder in Sources/CKvasir, and one table of function pointers per instruction set.
+#ifndef CKVASIR_H
+#define CKVASIR_H
+
+#include "kv_half.h"
+#include "kv_isa.h"
+#include "kv_weights.h"
+
+#endif
