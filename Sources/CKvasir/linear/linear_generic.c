@@ -6,25 +6,32 @@
 
 enum { TOKENS = 8 };  // tokens that share one unpacked group
 
-static float group_sum(kv_weight_type type, const kv_plain_group *plain, int row, const kv_activation_group *a,
-                       float sum) {
-    int32_t halves[2] = {0, 0};
+// Adds one token's products with one group to `sums`, one per row.
+static void add_group(kv_weight_type type, const kv_plain_group *plain, const kv_activation_group *a, float *sums) {
+    const bool has_minimum = kv_layout_has_minimum(type);
+    const int32_t offset = has_minimum ? 0 : 1 << kv_layout_offset_shift(type);
+    int32_t dots[2][KV_TILE];  // of the first and of the second 16 columns
     for (int half = 0; half < 2; half++) {
-        for (int i = half * 16; i < half * 16 + 16; i++) halves[half] += plain->codes[row][i] * a->codes[i];
+        const int32_t minus_sum = half == 0 ? a->minus_half_sum : a->minus_sum - a->minus_half_sum;
+        for (int row = 0; row < KV_TILE; row++) dots[half][row] = offset * minus_sum;
+        for (int quad = half * KV_QUADS / 2; quad < (half + 1) * KV_QUADS / 2; quad++) {
+            const int8_t *x = a->codes + 4 * quad;
+            for (int row = 0; row < KV_TILE; row++) {
+                const uint8_t *codes = plain->codes[quad] + 4 * row;
+                dots[half][row] += codes[0] * x[0] + codes[1] * x[1] + codes[2] * x[2] + codes[3] * x[3];
+            }
+        }
     }
-    if (!kv_layout_has_minimum(type)) {
-        const int32_t offset = 1 << kv_layout_offset_shift(type);
-        halves[0] += offset * a->minus_half_sum;
-        halves[1] += offset * (a->minus_sum - a->minus_half_sum);
+    for (int row = 0; row < KV_TILE; row++) {
+        const float scale = plain->scales[0][row] * a->scale;
+        if (type == KV_WEIGHT_Q6_K) {
+            sums[row] += (float)dots[0][row] * scale;
+            sums[row] += (float)dots[1][row] * (plain->scales[1][row] * a->scale);
+        } else {
+            sums[row] += (float)(dots[0][row] + dots[1][row]) * scale;
+            if (has_minimum) sums[row] += plain->minimum[row] * a->sum;
+        }
     }
-    if (type == KV_WEIGHT_Q6_K) {
-        sum += (float)halves[0] * (plain->scales[0][row] * a->scale);
-        sum += (float)halves[1] * (plain->scales[1][row] * a->scale);
-        return sum;
-    }
-    sum += (float)(halves[0] + halves[1]) * (plain->scales[0][row] * a->scale);
-    if (kv_layout_has_minimum(type)) sum += plain->minimum[row] * a->sum;
-    return sum;
 }
 
 static void multiply(const kv_linear_weight *weight, size_t tile_begin, size_t tile_end,
@@ -42,10 +49,7 @@ static void multiply(const kv_linear_weight *weight, size_t tile_begin, size_t t
                 kv_plain_group plain;
                 kv_layout_read_group(weight->type, tile, group, &plain);
                 for (size_t t = 0; t < count; t++) {
-                    const kv_activation_group *a = activations + (first + t) * groups + group;
-                    for (int r = 0; r < KV_TILE; r++) {
-                        sums[t][r] = group_sum(weight->type, &plain, r, a, sums[t][r]);
-                    }
+                    add_group(weight->type, &plain, activations + (first + t) * groups + group, sums[t]);
                 }
             }
             for (size_t t = 0; t < count; t++) {

@@ -29,20 +29,21 @@ static uint16_t read_u16(const uint8_t *bytes) {
 void kv_layout_read_group(kv_weight_type type, const uint8_t *tile, size_t group, kv_plain_group *plain) {
     const uint8_t *packed = tile + kv_layout_group_offset(type, group);
     const int bits = kv_layout_bits(type);
-    for (int row = 0; row < KV_TILE; row++) {
-        for (int column = 0; column < KV_GROUP; column++) {
-            const int quad = column / 4;
-            const int byte = 4 * row + column % 4;
-            unsigned code;
-            if (bits == 8) {
-                code = packed[quad * KV_QUAD_BYTES + byte];
-            } else {
-                const uint8_t *plane = packed + KV_NIBBLE_BYTES;
-                code = (packed[quad / 2 * KV_QUAD_BYTES + byte] >> (4 * (quad % 2))) & 0xfu;
-                if (bits == 5) code |= ((plane[byte] >> quad) & 1u) << 4;
-                if (bits == 6) code |= ((plane[quad / 4 * KV_QUAD_BYTES + byte] >> (2 * (quad % 4))) & 3u) << 4;
-            }
-            plain->codes[row][column] = (uint8_t)code;
+    const uint8_t *plane = packed + KV_NIBBLE_BYTES;
+    for (int quad = 0; quad < KV_QUADS; quad++) {
+        uint8_t *codes = plain->codes[quad];
+        if (bits == 8) {
+            memcpy(codes, packed + quad * KV_QUAD_BYTES, KV_QUAD_BYTES);
+            continue;
+        }
+        const uint8_t *nibbles = packed + quad / 2 * KV_QUAD_BYTES;
+        const int shift = 4 * (quad % 2);
+        for (int i = 0; i < KV_QUAD_BYTES; i++) codes[i] = (nibbles[i] >> shift) & 0xf;
+        if (bits == 5) {
+            for (int i = 0; i < KV_QUAD_BYTES; i++) codes[i] |= (uint8_t)(((plane[i] >> quad) & 1) << 4);
+        } else if (bits == 6) {
+            const uint8_t *pairs = plane + quad / 4 * KV_QUAD_BYTES;
+            for (int i = 0; i < KV_QUAD_BYTES; i++) codes[i] |= (uint8_t)(((pairs[i] >> 2 * (quad % 4)) & 3) << 4);
         }
     }
     const uint8_t *scales = packed + kv_layout_code_bytes(type);
@@ -91,8 +92,9 @@ void kv_layout_widen_group(kv_weight_type type, const uint8_t *tile, size_t grou
     kv_layout_read_group(type, tile, group, &plain);
     const int offset = kv_layout_has_minimum(type) ? 0 : 1 << kv_layout_offset_shift(type);
     for (int column = 0; column < KV_GROUP; column++) {
+        const uint8_t *codes = plain.codes[column / 4] + column % 4;
         for (int row = 0; row < KV_TILE; row++) {
-            const float product = plain.scales[column / 16][row] * (float)(plain.codes[row][column] - offset);
+            const float product = plain.scales[column / 16][row] * (float)(codes[4 * row] - offset);
             values[column][row] = kv_layout_has_minimum(type) ? product + plain.minimum[row] : product;
         }
     }

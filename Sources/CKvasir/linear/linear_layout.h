@@ -95,7 +95,7 @@ KV_INLINE size_t kv_layout_tile_bytes(kv_weight_type type, size_t columns) {
 
 // One group in plain form, for the portable kernels and for packing.
 typedef struct {
-    uint8_t codes[KV_TILE][KV_GROUP];
+    uint8_t codes[KV_QUADS][KV_QUAD_BYTES];  // byte 4 * row + k of a quad: column k of the quad
     float scales[2][KV_TILE];  // of the first and of the second 16 columns
     float minimum[KV_TILE];    // if the type has one
 } kv_plain_group;
