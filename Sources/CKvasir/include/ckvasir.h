@@ -6,6 +6,7 @@
 #include "kv_half.h"
 #include "kv_isa.h"
 #include "kv_linear.h"
+#include "kv_ops.h"
 #include "kv_weights.h"
 
 #endif
