@@ -1,6 +1,7 @@
 import CKvasir
-@testable import KvasirNumerics
 import Testing
+
+@testable import KvasirNumerics
 
 @Suite struct HalfTests {
     #if !((os(macOS) || targetEnvironment(macCatalyst)) && arch(x86_64))

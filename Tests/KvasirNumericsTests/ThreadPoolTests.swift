@@ -1,6 +1,7 @@
 import Foundation
-@testable import KvasirNumerics
 import Testing
+
+@testable import KvasirNumerics
 
 private struct Mark: ParallelWork, BitwiseCopyable {
     let counts: UnsafeMutablePointer<Int32>
