@@ -3,7 +3,7 @@ import Testing
 
 @testable import KvasirNumerics
 
-private struct Mark: ParallelWork, BitwiseCopyable {
+private struct Mark: ParallelWork {
     let counts: UnsafeMutablePointer<Int32>
     let workers: UnsafeMutablePointer<Int32>
 
