@@ -6,6 +6,7 @@ extension BytePairTokenizer {
     ///   - addSpecial: Whether the ids the model wants before and after a text are added (`addsBOS`, `addsEOS`).
     ///   - parseSpecial: Whether special tokens written in the text, such as `<|im_end|>`, become their ids. User-defined
     ///     tokens always do.
+    /// - Returns: Ids below `vocabularySize`.
     /// - Complexity: O(*n* log *n*) for *n* bytes without a break, O(*n*) for ordinary text.
     public func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
         encode(Array(text.utf8), addSpecial: addSpecial, parseSpecial: parseSpecial)

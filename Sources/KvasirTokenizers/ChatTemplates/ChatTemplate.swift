@@ -69,6 +69,7 @@ public struct ChatTemplate: Sendable, Hashable {
     /// - Parameters:
     ///   - messages: The turns in order. No turns give no text, whatever the template would make of them.
     ///   - addGenerationPrompt: Whether the text ends where the model's answer begins.
+    /// - Returns: Text with the special tokens written out.
     public func render(messages: [ChatMessage], addGenerationPrompt: Bool) -> String {
         switch writer {
         case .chatML(let template): template.render(messages, addGenerationPrompt: addGenerationPrompt)
