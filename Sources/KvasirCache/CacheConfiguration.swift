@@ -50,7 +50,8 @@ public struct CacheConfiguration: Sendable, Hashable, CustomStringConvertible {
             }
             guard parts.updateValue(sides[1], forKey: name) == nil else {
                 throw CacheError(
-                    .malformedConfiguration, received: text, detail: "\(name) is given twice; give each of K and V once")
+                    .malformedConfiguration, received: text, detail: "\(name) is given twice; give each of K and V once"
+                )
             }
         }
         guard let keys = parts["K"], let values = parts["V"] else {

@@ -38,7 +38,8 @@ public final class PagePool: Sendable {
             inUse.subtract(pageBytes, ordering: .relaxed)
             throw CacheError(
                 .overBudget, received: "cache of \(ByteCount(total))",
-                detail: "the budget is \(ByteCount(budget)); raise --cache-budget, shorten the context or store fewer bits")
+                detail:
+                    "the budget is \(ByteCount(budget)); raise --cache-budget, shorten the context or store fewer bits")
         }
         var memory: UnsafeMutableRawPointer?
         guard posix_memalign(&memory, PageGeometry.alignment, pageBytes) == 0, let memory else {

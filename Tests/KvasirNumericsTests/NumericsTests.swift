@@ -79,7 +79,9 @@ import Testing
 }
 
 @Suite struct ByteCountTests {
-    @Test(arguments: [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (48_234_496, "46.0 MiB"), (-2048, "-2.0 KiB")])
+    @Test(arguments: [
+        (0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (48_234_496, "46.0 MiB"), (-2048, "-2.0 KiB"),
+    ])
     func aCountPrintsInItsUnit(bytes: Int, text: String) {
         #expect(ByteCount(bytes).description == text)
     }
