@@ -112,7 +112,8 @@ import Testing
         var random = SeededGenerator(seed: seed)
         let alphabet: [Character] = ["a", "b", "é", "è", "日", "🙂"]
         func text(_ length: ClosedRange<Int>) -> String {
-            String((0..<Int.random(in: length, using: &random)).map { _ in alphabet.randomElement(using: &random) ?? "a" })
+            String(
+                (0..<Int.random(in: length, using: &random)).map { _ in alphabet.randomElement(using: &random) ?? "a" })
         }
         var matches = 0
         for _ in 0..<400 {
