@@ -77,7 +77,7 @@ import Testing
     @Test func countsDoNotLeakFromOneTokenToTheNext() throws {
         var sampler = try Sampler(SamplingParameters(temperature: 0, frequencyPenalty: 1), vocabularySize: 3)
         for _ in 0..<5 {
-            // 2 - 1 = 1 is below 1.5 only once; it would be reached earlier if counts accumulated.
+            // 2 - 1 is still ahead of 0.5; with counts left over from the token before it would not be.
             #expect(try sampler.next([2, 0.5, -9], history: [0], promptCount: 0) == 0)
         }
         #expect(try sampler.next([2, 0.5, -9], history: [0, 0], promptCount: 0) == 1)

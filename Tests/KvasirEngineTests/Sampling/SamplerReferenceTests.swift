@@ -41,7 +41,7 @@ import Testing
             temperature: chain.temperature, topK: chain.topK, topP: chain.topP, minP: chain.minP)
         var random = SeededGenerator(seed: 11)
         // Sizes about the widths of the vector loops and blocks; coarse logits tie by the hundred.
-        for size in [1, 2, 7, 8, 17, 513, 1500] {
+        for size in [1, 2, 7, 8, 17, 513, 700] {
             let smooth = randomLogits(size, using: &random)
             let coarse = smooth.map { $0.rounded() }
             let flat = [Float](repeating: -2.5, count: size)
@@ -54,19 +54,19 @@ import Testing
             ] {
                 let expected = sortedReference(logits, parameters)
                 let got = try parameters.probabilities(logits)
-                for id in logits.indices {
-                    let isClose = abs(Double(got[id]) - expected[id]) <= 1e-6 * expected[id] + 1e-30
-                    #expect(isClose, "\(name) \(size), token \(id): \(got[id]) for \(expected[id])")
+                let wrong = logits.indices.filter {
+                    abs(Double(got[$0]) - expected[$0]) > 1e-6 * expected[$0] + 1e-30
                 }
+                #expect(wrong.isEmpty, "\(name) \(size)")
             }
         }
     }
 
-    @Test func matchesAFullSortOverAWholeVocabulary() throws {
+    @Test func matchesAFullSortOverALargeVocabulary() throws {
         var random = SeededGenerator(seed: 5)
-        let logits = randomLogits(49_152, using: &random)
+        let logits = randomLogits(20_000, using: &random)
         for parameters in [
-            try SamplingParameters(topP: 0.95), try SamplingParameters(topK: 40), try SamplingParameters(topK: 20_000),
+            try SamplingParameters(topP: 0.95), try SamplingParameters(topK: 40), try SamplingParameters(topK: 9000),
         ] {
             let expected = sortedReference(logits, parameters)
             let got = try parameters.probabilities(logits)

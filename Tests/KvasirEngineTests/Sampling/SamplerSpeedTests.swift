@@ -3,11 +3,12 @@ import KvasirEngine
 import KvasirNumerics
 import Testing
 
-/// Time per token over a vocabulary of 49,152, printed rather than judged:
-/// `KVASIR_BENCHMARK=1 swift test -c release -Xswiftc -enable-testing --filter SamplerSpeedTests`.
+/// Time per token over a vocabulary of 49,152, printed rather than judged; the variable holds the number of tokens:
+/// `KVASIR_BENCHMARK=400 swift test -c release -Xswiftc -enable-testing --filter SamplerSpeedTests`.
 @Suite(.enabled(if: ProcessInfo.processInfo.environment["KVASIR_BENCHMARK"] != nil), .serialized)
 struct SamplerSpeedTests {
     private static let vocabulary = 49_152
+    private static let tokens = Int(ProcessInfo.processInfo.environment["KVASIR_BENCHMARK"] ?? "") ?? 400
 
     /// Mostly noise, with a few dozen likely tokens, as a language model gives.
     private static func peakedLogits(using random: inout SeededGenerator) -> [Float] {
@@ -41,13 +42,16 @@ struct SamplerSpeedTests {
                 var sampler = try Sampler(parameters, vocabularySize: Self.vocabulary)
                 let clock = ContinuousClock()
                 var times: [Duration] = []
-                for _ in 0..<400 {
+                times.reserveCapacity(Self.tokens)
+                for _ in 0..<Self.tokens {
                     let start = clock.now
                     _ = try sampler.next(logits: logits.span, history: history.span, promptCount: 1024)
                     times.append(clock.now - start)
                 }
                 times.sort()
-                let (median, p95) = (times[200] / .microseconds(1), times[380] / .microseconds(1))
+                let (median, p95) = (
+                    times[Self.tokens / 2] / .microseconds(1), times[Self.tokens * 95 / 100] / .microseconds(1)
+                )
                 print("\(name), \(shape): p50 \(Int(median)) us, p95 \(Int(p95)) us")
             }
         }

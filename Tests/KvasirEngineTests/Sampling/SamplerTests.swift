@@ -108,7 +108,7 @@ import Testing
         let expected = sortedReference(logits, parameters)
         var sampler = try Sampler(parameters, vocabularySize: 600)
         var counts = [Int](repeating: 0, count: 600)
-        let draws = 6000
+        let draws = 3000
         for _ in 0..<draws { counts[Int(try sampler.next(logits))] += 1 }
         var chiSquare = 0.0
         var cells = 0

@@ -49,23 +49,21 @@ func sortedReference(_ logits: [Float], _ parameters: SamplingParameters) -> [Do
     var ranked = logits.indices.filter { !logits[$0].isNaN && logits[$0] > -.infinity }
     ranked.sort { logits[$0] > logits[$1] || (logits[$0] == logits[$1] && $0 < $1) }
     guard let best = ranked.first else { return logits.map { _ in 0 } }
-    func weight(_ id: Int) -> Double {
-        exp(Double((logits[id] - logits[best]) / parameters.temperature))
-    }
+    let weights = logits.map { exp(Double(($0 - logits[best]) / parameters.temperature)) }
     if parameters.topK > 0 { ranked = Array(ranked.prefix(parameters.topK)) }
     if parameters.topP < 1 {
-        let target = ranked.reduce(0) { $0 + weight($1) } * Double(parameters.topP)
+        let target = ranked.reduce(0) { $0 + weights[$1] } * Double(parameters.topP)
         var sum = 0.0
         var count = 0
         while count == 0 || (sum < target && count < ranked.count) {
-            sum += weight(ranked[count])
+            sum += weights[ranked[count]]
             count += 1
         }
         ranked = Array(ranked.prefix(count))
     }
-    ranked.removeAll { weight($0) < Double(parameters.minP) }
-    let total = ranked.reduce(0) { $0 + weight($1) }
+    ranked.removeAll { weights[$0] < Double(parameters.minP) }
+    let total = ranked.reduce(0) { $0 + weights[$1] }
     var result = logits.map { _ in 0.0 }
-    for id in ranked { result[id] = weight(id) / total }
+    for id in ranked { result[id] = weights[id] / total }
     return result
 }
