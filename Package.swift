@@ -54,7 +54,9 @@ let package = Package(
             name: "KvasirModelsTests",
             dependencies: ["CKvasir", "KvasirCache", "KvasirModels", "KvasirNumerics", "KvasirWeights"],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "KvasirEngineTests", dependencies: ["KvasirEngine"]),
+        .testTarget(
+            name: "KvasirEngineTests", dependencies: ["KvasirEngine", "KvasirNumerics"],
+            resources: [.copy("Fixtures")]),
         .testTarget(name: "KvasirEvaluationTests", dependencies: ["KvasirEvaluation"]),
         .testTarget(name: "KvasirHubTests", dependencies: ["KvasirHub"]),
         .testTarget(name: "KvasirCommandTests", dependencies: ["kvasir"]),

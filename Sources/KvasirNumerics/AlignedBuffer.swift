@@ -41,7 +41,9 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable, @unchecked Sen
     }
 
     /// The elements as an unsafe buffer, valid as long as this value lives.
-    public var elements: UnsafeMutableBufferPointer<Element> { UnsafeMutableBufferPointer(start: pointer, count: count) }
+    public var elements: UnsafeMutableBufferPointer<Element> {
+        UnsafeMutableBufferPointer(start: pointer, count: count)
+    }
 
     /// Makes room for at least `count` elements; the contents are lost if it has to grow.
     public mutating func reserve(_ count: Int) {

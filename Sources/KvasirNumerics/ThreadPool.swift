@@ -64,14 +64,13 @@ public final class ThreadPool: Sendable {
     /// Performs items `0..<count` of `work` on all threads and returns when all are done.
     ///
     /// - Complexity: about a microsecond plus the items; allocates nothing.
-    public func run<Work: ParallelWork>(_ count: Int, _ work: borrowing Work) where Work: BitwiseCopyable {
+    public func run<Work: ParallelWork>(_ count: Int, _ work: Work) {
         precondition(count >= 0 && count <= UInt32.max)
-        let copy = copy work
         if count <= 1 || threadCount == 1 {
-            for item in 0..<count { copy.perform(item: item, worker: 0) }
+            for item in 0..<count { work.perform(item: item, worker: 0) }
             return
         }
-        withUnsafePointer(to: copy) { address in
+        withUnsafePointer(to: work) { address in
             board.run(Job(address: UnsafeRawPointer(address), type: Work.self, count: count))
         }
     }

@@ -1,6 +1,7 @@
 import CKvasir
-@testable import KvasirNumerics
 import Testing
+
+@testable import KvasirNumerics
 
 @Suite struct HalfTests {
     #if !((os(macOS) || targetEnvironment(macCatalyst)) && arch(x86_64))
@@ -74,5 +75,14 @@ import Testing
         #expect(buffer[3] == 7)
         buffer.reserve(5)
         #expect(buffer.count >= 5)
+    }
+}
+
+@Suite struct ByteCountTests {
+    @Test(arguments: [
+        (0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (48_234_496, "46.0 MiB"), (-2048, "-2.0 KiB"),
+    ])
+    func aCountPrintsInItsUnit(bytes: Int, text: String) {
+        #expect(ByteCount(bytes).description == text)
     }
 }

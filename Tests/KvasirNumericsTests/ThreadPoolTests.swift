@@ -1,8 +1,9 @@
 import Foundation
-@testable import KvasirNumerics
 import Testing
 
-private struct Mark: ParallelWork, BitwiseCopyable {
+@testable import KvasirNumerics
+
+private struct Mark: ParallelWork {
     let counts: UnsafeMutablePointer<Int32>
     let workers: UnsafeMutablePointer<Int32>
 
