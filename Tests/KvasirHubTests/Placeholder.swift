@@ -1,1 +1,1 @@
-// Filled by the first landing of KvasirHub.
+import Hummingbird
