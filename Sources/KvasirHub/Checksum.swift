@@ -20,6 +20,8 @@ enum Checksum {
     /// - Parameters:
     ///   - path: The file.
     ///   - progress: Called with the bytes done so far.
+    /// - Returns: 64 hexadecimal digits.
+    /// - Throws: `HubError` if the file cannot be read.
     static func sha256(ofFile path: String, progress: (Int64) -> Void) throws(HubError) -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .file(errno, action: "open", path: path) }
@@ -59,6 +61,7 @@ enum Checksum {
 ///   - expected: The SHA-256 it should have, in hexadecimal.
 ///   - name: The model, for the error.
 ///   - progress: Called with the bytes done so far.
+/// - Throws: `HubError` if they differ, or the file cannot be read.
 func verify(_ path: String, sha256 expected: String, name: String, progress: (Int64) -> Void) throws(HubError) {
     let found = try Checksum.sha256(ofFile: path, progress: progress)
     guard found == expected.lowercased() else {

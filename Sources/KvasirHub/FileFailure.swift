@@ -15,6 +15,7 @@ extension HubError {
     ///   - code: The value of `errno`.
     ///   - action: What failed, as in "cannot *write*".
     ///   - path: The file or directory.
+    /// - Returns: The error to throw.
     static func file(_ code: CInt, action: String, path: String) -> HubError {
         let received = "cannot \(action) \(path): \(String(cString: strerror(code)))"
         switch code {

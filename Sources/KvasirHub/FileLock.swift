@@ -19,6 +19,7 @@ struct FileLock: ~Copyable {
     ///   - path: The lock file; created if it is not there, removed afterwards.
     ///   - onWait: Called once if somebody else holds the lock.
     ///   - body: What nobody else may do meanwhile.
+    /// - Returns: What `body` returns.
     /// - Throws: What `body` throws, and `HubError` if the file cannot be locked or the task is cancelled meanwhile.
     static func withLock<Value>(
         _ path: String, onWait: () -> Void, _ body: () async throws(HubError) -> Value
@@ -67,11 +68,6 @@ struct FileLock: ~Copyable {
             return nil
         }
         return FileLock(path: path, descriptor: descriptor)
-    }
-
-    private init(path: String, descriptor: CInt) {
-        self.path = path
-        self.descriptor = descriptor
     }
 
     private consuming func release() {

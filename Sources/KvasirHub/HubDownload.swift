@@ -74,6 +74,7 @@ struct HubDownload: Sendable {
     ///   - file: The path of the file inside it.
     ///   - staging: A private directory on the store's file system, kept between tries.
     /// - Returns: The path of the finished file, and the SHA-256 it was verified against if the hub names one.
+    /// - Throws: `HubError`; what arrived stays in `staging` unless it is known to be wrong.
     func fetch(
         _ reference: HubReference, file: String, staging: String
     ) async throws(HubError) -> (path: String, sha256: String?) {

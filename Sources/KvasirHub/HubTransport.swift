@@ -47,6 +47,7 @@ struct HubTransport: Sendable {
     ///   - reference: What is asked for, for errors.
     ///   - visit: Called with every answer, redirects too; returns whether to stop at it.
     /// - Returns: The first answer that is no redirect, or at which `visit` stopped; its status is below 400 or 416.
+    /// - Throws: `HubError` for a failed connection, an error status, or a redirect that may not be followed.
     func send(
         _ method: HTTPMethod, _ address: String, headers: HTTPHeaders = [:], for reference: HubReference,
         visit: (HTTPClientResponse) -> Bool = { _ in false }

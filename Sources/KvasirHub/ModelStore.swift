@@ -94,6 +94,7 @@ public struct ModelStore: Sendable {
     /// - Parameters:
     ///   - reference: What to pull.
     ///   - progress: Receives how far it has come.
+    /// - Returns: The model, on this machine.
     /// - Throws: `HubError`. After a transfer that ended early, the next pull goes on where it stopped.
     public func pull(
         _ reference: ModelReference, progress: @escaping PullProgressHandler = { _ in }

@@ -64,11 +64,12 @@ public struct TerminalProgress: Sendable {
         return Double(last.bytes - first.bytes) / Self.seconds(last.time - first.time)
     }
 
-    /// Returns the line that says how far a pull has come.
+    /// Says how far a pull has come.
     ///
     /// - Parameters:
     ///   - progress: The state.
     ///   - bytesPerSecond: The speed; nil while it is not known.
+    /// - Returns: A line without its end.
     static func line(_ progress: PullProgress, bytesPerSecond: Double?) -> String {
         if progress.phase == .waiting { return "\(progress.name): another process is fetching it, waiting" }
         var parts = ["\(progress.name): \(progress.phase.rawValue)"]

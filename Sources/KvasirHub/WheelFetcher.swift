@@ -75,8 +75,7 @@ struct WheelFetcher: Sendable {
         // What pip says when every try to connect failed; its last line then only speaks of a missing version.
         let signs = ["NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "Network is unreachable"]
         if let line = text.split(whereSeparator: \.isNewline).last(where: { line in signs.contains { line.contains($0) }
-            })
-        {
+        }) {
             return HubError(
                 .networkUnreachable, received: "pip could not reach its package index (\(brief(line)))",
                 remedy: "check the network, or pip's proxy and index settings, and run the command again")
