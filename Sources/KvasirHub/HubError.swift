@@ -8,7 +8,8 @@ public struct HubError: Error, Equatable, CustomStringConvertible {
             case unknownModel, malformedReference, fileMissing, invalidEndpoint
             case noCacheDirectory, directoryNotWritable, diskFull, fileFailed
             case pythonMissing, pipMissing, pipFailed
-            case networkUnreachable, unauthorized, forbidden, notFound, rateLimited, serverFailed, unexpectedResponse
+            case networkUnreachable, connectionNotSecure, unauthorized, forbidden, notFound, rateLimited, serverFailed,
+                unexpectedResponse
             case noModelFile, severalModelFiles, unsafeFileName
             case hashMismatch, sizeMismatch, interrupted
         }
@@ -44,6 +45,8 @@ public struct HubError: Error, Equatable, CustomStringConvertible {
         public static let pipFailed = Reason(.pipFailed)
         /// No name resolution, no route, connection refused, or a time limit.
         public static let networkUnreachable = Reason(.networkUnreachable)
+        /// The server's certificate is not trusted, or it does not speak TLS.
+        public static let connectionNotSecure = Reason(.connectionNotSecure)
         /// The server wants a token, or does not accept the one sent (401).
         public static let unauthorized = Reason(.unauthorized)
         /// The token does not give access (403).

@@ -3,6 +3,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 
 /// One request to the hub with its redirects, and the names of what can go wrong.
 struct HubTransport: Sendable {
@@ -35,7 +36,9 @@ struct HubTransport: Sendable {
         configuration.httpVersion = .http1Only
         // A refused connection is reported at once; trying again is decided one level up.
         configuration.connectionPool.retryConnectionEstablishment = false
-        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        // The same sockets on every platform, so that failures have the same names.
+        return HTTPClient(
+            eventLoopGroupProvider: .shared(MultiThreadedEventLoopGroup.singleton), configuration: configuration)
     }
 
     /// Sends a request and follows redirects.
@@ -59,7 +62,7 @@ struct HubTransport: Sendable {
             switch response.status.code {
             case 200..<300, 416: return response
             case 301, 302, 303, 307, 308: address = try redirect(from: address, response)
-            default: throw await failure(response, for: reference)
+            default: throw failure(response, from: address, for: reference)
             }
         }
         throw HubError(
@@ -122,6 +125,14 @@ struct HubTransport: Sendable {
                 .networkUnreachable, received: "cannot connect to \(server): \(String(cString: strerror(code)))",
                 remedy: remedy)
         }
+        if error is NIOSSLError || error is NIOSSLExtraError || error is BoringSSLError {
+            // BoringSSL's own names are in the text only.
+            let isUntrusted = error is NIOSSLExtraError || "\(error)".contains("CERTIFICATE_VERIFY_FAILED")
+            let problem = isUntrusted ? "its certificate is not trusted here" : "it does not speak TLS as expected"
+            return HubError(
+                .connectionNotSecure, received: "no secure connection to \(server): \(problem)",
+                remedy: "check \(HubEndpoint.endpointVariable), this machine's CA certificates and its clock")
+        }
         if let http = error as? HTTPClientError {
             return HubError(
                 [.invalidURL, .emptyHost, .emptyScheme].contains(http) ? .unexpectedResponse : .networkUnreachable,
@@ -131,8 +142,16 @@ struct HubTransport: Sendable {
     }
 
     /// Names an answer with an error status.
-    private func failure(_ response: HTTPClientResponse, for reference: HubReference) async -> HubError {
+    private func failure(
+        _ response: HTTPClientResponse, from address: String, for reference: HubReference
+    ) -> HubError {
         let code = response.status.code
+        if let origin = Origin(address), origin != Origin(endpoint.base), code < 500, code != 429 {
+            // Such a server knows neither tokens nor names: what it refuses is an address that no longer holds.
+            return HubError(
+                .unexpectedResponse, received: "\(origin.host), where the hub keeps \(reference), answered \(code)",
+                remedy: "run the command again for a fresh address")
+        }
         let server = endpoint.base
         // The hub says in a header which of several things is meant by one status.
         let kind = response.headers.first(name: "X-Error-Code") ?? ""

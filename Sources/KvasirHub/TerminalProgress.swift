@@ -31,26 +31,31 @@ public struct TerminalProgress: Sendable {
         let isFirst = started == nil
         if isFirst { started = time }
         let isNewPhase = lastPhase != progress.phase
+        let isAfterWaiting = isNewPhase && lastPhase == .waiting
         if isNewPhase { samples = [] }
         lastPhase = progress.phase
         if progress.phase != .waiting { largest = max(largest, progress.totalBytes ?? progress.receivedBytes) }
         guard isTerminal else {
             let size = progress.totalBytes.map { " (\(Self.megabytes($0)) MB)" } ?? ""
-            return isFirst ? "\(progress.phase.rawValue) \(progress.name)\(size)\n" : nil
+            return isFirst || isAfterWaiting ? "\(progress.phase.rawValue) \(progress.name)\(size)\n" : nil
         }
         if !isNewPhase, let lastDrawn, time - lastDrawn < Self.interval { return nil }
         lastDrawn = time
         samples.append((time, progress.receivedBytes))
         // One sample from before the window stays, so that there is always something to measure from.
         while samples.count > 2, time - samples[1].time >= Self.speedWindow { samples.removeFirst() }
-        return "\r\(Self.line(progress, bytesPerSecond: speed).prefix(width - 1))\u{1B}[K"
+        return "\r\(Self.line(progress, bytesPerSecond: speed, width: width - 1))\u{1B}[K"
     }
 
     /// Returns the last line of a pull that succeeded; nil if nothing was written before it.
     public func finish(_ name: String, at time: ContinuousClock.Instant) -> String? {
         guard let started else { return nil }
         let seconds = Self.seconds(time - started)
-        let line = "fetched \(name) (\(Self.megabytes(largest)) MB) in \(Self.fixed(seconds)) s\n"
+        // Only waiting was ever reported if another process did the work.
+        let line =
+            largest == 0
+            ? "\(name) was fetched by another process\n"
+            : "fetched \(name) (\(Self.megabytes(largest)) MB) in \(Self.fixed(seconds)) s\n"
         return isTerminal ? "\r\(line.dropLast())\u{1B}[K\n" : line
     }
 
@@ -66,13 +71,23 @@ public struct TerminalProgress: Sendable {
 
     /// Says how far a pull has come.
     ///
+    /// The name gives way where there is not room for all: what moves is what matters.
+    ///
     /// - Parameters:
     ///   - progress: The state.
     ///   - bytesPerSecond: The speed; nil while it is not known.
+    ///   - width: Columns to keep to.
     /// - Returns: A line without its end.
-    static func line(_ progress: PullProgress, bytesPerSecond: Double?) -> String {
-        if progress.phase == .waiting { return "\(progress.name): another process is fetching it, waiting" }
-        var parts = ["\(progress.name): \(progress.phase.rawValue)"]
+    static func line(_ progress: PullProgress, bytesPerSecond: Double?, width: Int = .max) -> String {
+        let state = state(progress, bytesPerSecond: bytesPerSecond)
+        let room = max(width - state.count - 2, 8)
+        let name = progress.name.count <= room ? progress.name : "\(progress.name.prefix(room - 1))…"
+        return String("\(name): \(state)".prefix(width))
+    }
+
+    private static func state(_ progress: PullProgress, bytesPerSecond: Double?) -> String {
+        if progress.phase == .waiting { return "another process is fetching it, waiting" }
+        var parts = [progress.phase.rawValue]
         if let total = progress.totalBytes, total > 0 {
             let done = min(progress.receivedBytes, total)
             parts.append("\(done * 100 / total) %")

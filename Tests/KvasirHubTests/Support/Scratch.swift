@@ -66,7 +66,18 @@ func hubError(_ body: () async throws -> some Any) async -> HubError? {
 /// Keeps every state a pull reports.
 final class Recorder: Sendable {
     private let kept = Mutex<[PullProgress]>([])
+    private let onChange: @Sendable ([PullProgress]) -> Void
+
+    /// Creates a recorder that calls `onChange` with all states after each.
+    init(onChange: @escaping @Sendable ([PullProgress]) -> Void = { _ in }) { self.onChange = onChange }
 
     var states: [PullProgress] { kept.withLock { $0 } }
-    var handler: PullProgressHandler { { state in self.kept.withLock { $0.append(state) } } }
+    var handler: PullProgressHandler {
+        { state in
+            self.kept.withLock { kept in
+                kept.append(state)
+                self.onChange(kept)
+            }
+        }
+    }
 }
