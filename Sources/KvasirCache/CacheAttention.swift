@@ -53,6 +53,9 @@ public final class CacheAttention {
         softmax = kv_ops_kernels_for(kv_isa(rawValue: instructionSet.code))
     }
 
+    /// Channels of a head.
+    public var headSize: Int { plan.shape.heads.headSize }
+
     /// Bytes of the work buffers.
     public var workBytes: Int {
         queries.byteCount + scores.byteCount + sums.byteCount + maxima.byteCount + totals.byteCount
@@ -203,8 +206,9 @@ private struct Step {
             stride: stride, into: sums)
     }
 
-    /// Turns scores of positions `start..<end` into exp(score - maximum), zero beyond the row's limit and up to the end
-    /// of the last page, and returns their sum. `scores` is the address of the score at `start`.
+    /// Turns scores of positions `start..<end` into exp(score - maximum) and returns their sum.
+    ///
+    /// Zero beyond the row's limit and up to the end of the last page. `scores` is the address of the score at `start`.
     func exponentiate(
         _ scores: UnsafeMutablePointer<Float>, from start: Int, to end: Int, limit: Int, maximum: Float
     ) -> Float {

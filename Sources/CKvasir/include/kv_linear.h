@@ -30,8 +30,6 @@
 #include "kv_isa.h"
 #include "kv_weights.h"
 
-#pragma clang assume_nonnull begin
-
 enum {
     KV_LINEAR_TILE_ROWS = 16,
     KV_LINEAR_GROUP_COLUMNS = 32,
@@ -61,10 +59,6 @@ bool kv_linear_is_quantized(kv_weight_type type);
 static inline size_t kv_linear_tiles(size_t rows) {
     return rows / KV_LINEAR_TILE_ROWS + (rows % KV_LINEAR_TILE_ROWS != 0);
 }
-
-// Bytes of one row in the type's block format, or 0 if the type is unknown, `columns` is no multiple of its block, or
-// the size overflows.
-size_t kv_linear_row_bytes(kv_weight_type type, size_t columns);
 
 // Bytes of one packed tile, or 0 if the type is unknown or `columns` is no multiple of the type's block.
 size_t kv_linear_tile_bytes(kv_weight_type type, size_t columns);
@@ -103,7 +97,5 @@ typedef struct {
 // The kernels for `isa`; the generic ones if this build has none for it. Never NULL.
 // The caller makes sure that the machine executes `isa`.
 const kv_linear_kernels *kv_linear_kernels_for(kv_isa isa);
-
-#pragma clang assume_nonnull end
 
 #endif

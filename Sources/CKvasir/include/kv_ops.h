@@ -11,8 +11,6 @@
 
 #include "kv_isa.h"
 
-#pragma clang assume_nonnull begin
-
 typedef struct {
     // out[i] = x[i] * weight[i] / sqrt(mean of x[i]^2 + epsilon). `out` may be `x`.
     void (*rms_norm)(const float *x, const float *weight, float *out, size_t count, float epsilon);
@@ -55,7 +53,5 @@ typedef struct {
 // The operations for `isa`; the generic ones if this build has none for it. Never NULL.
 // The caller makes sure that the machine executes `isa`.
 const kv_ops_kernels *kv_ops_kernels_for(kv_isa isa);
-
-#pragma clang assume_nonnull end
 
 #endif

@@ -6,22 +6,10 @@
 
 bool kv_linear_is_quantized(kv_weight_type type) { return kv_layout_bits(type) != 0; }
 
-// Columns of one block, or 0 if the type is unknown or `columns` is no multiple of it or too large to count bytes of.
-static size_t block_columns(kv_weight_type type, size_t columns) {
-    const bool is_float = kv_layout_float_bytes(type) != 0;
-    if (!is_float && !kv_linear_is_quantized(type)) return 0;
-    const size_t block = is_float ? 1 : kv_layout_is_super(type) ? KV_SUPER_GROUPS * KV_GROUP : KV_GROUP;
-    return columns % block != 0 || columns > SIZE_MAX / (KV_TILE * sizeof(float)) ? 0 : block;
-}
-
-size_t kv_linear_row_bytes(kv_weight_type type, size_t columns) {
-    const size_t block = block_columns(type, columns);
-    if (block == 0) return 0;
-    return block == 1 ? columns * kv_layout_float_bytes(type) : columns / block * kv_layout_block_bytes(type);
-}
-
 size_t kv_linear_tile_bytes(kv_weight_type type, size_t columns) {
-    return block_columns(type, columns) == 0 ? 0 : kv_layout_tile_bytes(type, columns);
+    if (kv_layout_float_bytes(type) == 0 && !kv_linear_is_quantized(type)) return 0;
+    if (columns % kv_weight_block_values(type) != 0 || columns > SIZE_MAX / (KV_TILE * sizeof(float))) return 0;
+    return kv_layout_tile_bytes(type, columns);
 }
 
 size_t kv_linear_packed_bytes(kv_weight_type type, size_t rows, size_t columns) {

@@ -70,14 +70,6 @@ KV_INLINE size_t kv_layout_super_bytes(kv_weight_type type) {
     return kv_layout_has_minimum(type) ? 4 * KV_TILE : 2 * KV_TILE;
 }
 
-// Bytes of one block in the source format: 32 columns, or 256 if it is a super-block.
-KV_INLINE size_t kv_layout_block_bytes(kv_weight_type type) {
-    const size_t code_bytes = (size_t)kv_layout_bits(type) * KV_GROUP / 8;
-    const size_t head = kv_layout_has_minimum(type) ? 4 : 2;  // f16 scale, f16 minimum
-    if (!kv_layout_is_super(type)) return head + code_bytes;
-    return head + (type == KV_WEIGHT_Q6_K ? 16 : 12) + KV_SUPER_GROUPS * code_bytes;
-}
-
 // Offset of group `group` in its tile.
 KV_INLINE size_t kv_layout_group_offset(kv_weight_type type, size_t group) {
     const size_t super = kv_layout_is_super(type) ? (group / KV_SUPER_GROUPS + 1) * kv_layout_super_bytes(type) : 0;

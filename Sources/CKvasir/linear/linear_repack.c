@@ -58,7 +58,7 @@ static void read_q6_k(const uint8_t *block, size_t j, kv_row_group *out) {
 
 static void read_row_group(kv_weight_type type, const uint8_t *row, size_t group, kv_row_group *out) {
     const size_t index = kv_layout_is_super(type) ? group / KV_SUPER_GROUPS : group;
-    const uint8_t *block = row + index * kv_layout_block_bytes(type);
+    const uint8_t *block = row + index * kv_weight_block_bytes(type);
     const size_t j = group % KV_SUPER_GROUPS;
     switch (type) {
     case KV_WEIGHT_Q4_0:

@@ -1,5 +1,4 @@
 import Foundation
-import KvasirModels
 import KvasirNumerics
 import Testing
 
@@ -14,7 +13,7 @@ struct RowOperationTests {
 
     @Test("RMS norm divides by the root of the mean square", arguments: InstructionSet.supported)
     func rmsNorm(instructionSet: InstructionSet) {
-        let operations = RowOperations(instructionSet)
+        let operations = RowKernels(instructionSet)
         for count in Self.counts {
             let x = randomActivations(count, seed: 30)
             let weight = randomActivations(count, seed: 31)
@@ -36,7 +35,7 @@ struct RowOperationTests {
 
     @Test("Rotations turn each pair by its angle and keep its length", arguments: InstructionSet.supported)
     func rotations(instructionSet: InstructionSet) {
-        let operations = RowOperations(instructionSet)
+        let operations = RowKernels(instructionSet)
         for pairs in Self.counts {
             let x = randomActivations(2 * pairs, seed: 32)
             let angles = randomActivations(pairs, seed: 33)
@@ -59,7 +58,7 @@ struct RowOperationTests {
 
     @Test("SwiGLU multiplies by the sigmoid-weighted gate", arguments: InstructionSet.supported)
     func swiGLU(instructionSet: InstructionSet) {
-        let operations = RowOperations(instructionSet)
+        let operations = RowKernels(instructionSet)
         for count in Self.counts {
             var gate = randomActivations(count, seed: 34).map { $0 * 20 }
             if count > 6 { gate.replaceSubrange(0..<4, with: [0, -0.0, 200, -200]) }
@@ -91,7 +90,7 @@ struct RowOperationTests {
 
     @Test("The exponential errs by less than 2e-7 over the whole range", arguments: InstructionSet.supported)
     func exponential(instructionSet: InstructionSet) {
-        let operations = RowOperations(instructionSet)
+        let operations = RowKernels(instructionSet)
         let x = stride(from: Float(-87.3), through: 88.7, by: 0.003).map { $0 }
         var y = x
         _ = operations.exponentiate(&y, count: y.count, minus: 0)
@@ -106,7 +105,7 @@ struct RowOperationTests {
 
     @Test("An element's result does not depend on its place", arguments: InstructionSet.supported)
     func placesAreEqual(instructionSet: InstructionSet) {
-        let operations = RowOperations(instructionSet)
+        let operations = RowKernels(instructionSet)
         for value in randomActivations(50, seed: 36) {
             var row = [Float](repeating: value * 9, count: 77)
             _ = operations.exponentiate(&row, count: row.count, minus: 3)
@@ -119,7 +118,7 @@ struct RowOperationTests {
 
     @Test("Softmax sums to one and passes over masked places", arguments: InstructionSet.supported)
     func softmax(instructionSet: InstructionSet) {
-        let operations = RowOperations(instructionSet)
+        let operations = RowKernels(instructionSet)
         for count in Self.counts {
             var x = randomActivations(count, seed: 37).map { $0 * 10 }
             if count > 3 { x[1] = -.infinity }
@@ -140,7 +139,7 @@ struct RowOperationTests {
 
     @Test("Adding and scaling act on each element", arguments: InstructionSet.supported)
     func addAndScale(instructionSet: InstructionSet) {
-        let operations = RowOperations(instructionSet)
+        let operations = RowKernels(instructionSet)
         for count in Self.counts {
             let (x, y) = (randomActivations(count, seed: 38), randomActivations(count, seed: 39))
             var sum = x
@@ -153,7 +152,7 @@ struct RowOperationTests {
 
     @Test("The largest element is found first and NaN is passed over", arguments: InstructionSet.supported)
     func largest(instructionSet: InstructionSet) {
-        let operations = RowOperations(instructionSet)
+        let operations = RowKernels(instructionSet)
         for count in Self.counts + [300] {
             for place in Set([0, count / 2, count - 1]) {
                 var x = randomActivations(count, seed: 40)
