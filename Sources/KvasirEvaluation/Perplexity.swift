@@ -1,6 +1,6 @@
 internal import Foundation
-public import KvasirEngine
 internal import KvasirCache
+public import KvasirEngine
 internal import KvasirModels
 internal import KvasirTokenizers
 

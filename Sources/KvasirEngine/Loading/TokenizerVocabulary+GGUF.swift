@@ -31,7 +31,8 @@ extension TokenizerVocabulary {
         self.init(
             tokens: try file.metadata.strings(forKey: prefix + "tokens"), types: types,
             merges: try file.metadata.strings(forKey: prefix + "merges"),
-            preTokenizer: try file.metadata.string(ifPresent: prefix + "pre") ?? "default", bosID: try id("bos_token_id"),
+            preTokenizer: try file.metadata.string(ifPresent: prefix + "pre") ?? "default",
+            bosID: try id("bos_token_id"),
             eosID: try id("eos_token_id"), eotID: try id("eot_token_id"), unknownID: try id("unknown_token_id"),
             paddingID: try id("padding_token_id"), endOfGenerationIDs: Set(further),
             addsBOS: try file.metadata.bool(ifPresent: prefix + "add_bos_token"),

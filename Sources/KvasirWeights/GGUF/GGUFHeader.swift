@@ -54,7 +54,8 @@ struct GGUFHeader {
                 .unsupportedByteOrder, "version", at: 4, "the file is big-endian (version \(version.byteSwapped))")
         }
         guard version == 2 || version == 3 else {
-            throw cursor.error(.unsupportedVersion, "version", at: 4, "version \(version) is not supported, 2 and 3 are")
+            throw cursor.error(
+                .unsupportedVersion, "version", at: 4, "version \(version) is not supported, 2 and 3 are")
         }
     }
 

@@ -152,7 +152,8 @@ extension GGUFMetadata {
         for (index, bytes) in elements.enumerated() {
             guard let string = String(validating: bytes, as: UTF8.self) else {
                 throw wrongType(
-                    key, expected: "array of string in UTF-8", found: "element \(index) of \(bytes.count) bytes that are not")
+                    key, expected: "array of string in UTF-8",
+                    found: "element \(index) of \(bytes.count) bytes that are not")
             }
             strings.append(string)
         }
