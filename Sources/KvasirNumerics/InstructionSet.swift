@@ -63,7 +63,8 @@ public struct InstructionSetError: Error, Equatable, CustomStringConvertible {
     /// One line: what was received, and what to do.
     public var description: String {
         let permitted = InstructionSet.supported.map(\.rawValue).joined(separator: ", ")
-        let problem = isKnown ? "this machine does not execute '\(received)'" : "'\(received)' is not an instruction set"
+        let problem =
+            isKnown ? "this machine does not execute '\(received)'" : "'\(received)' is not an instruction set"
         return "\(InstructionSet.environmentVariable): \(problem); use one of \(permitted), or leave it unset"
     }
 }

@@ -3,8 +3,13 @@
 #ifndef CKVASIR_H
 #define CKVASIR_H
 
+#include "kv_codebook4.h"
+#include "kv_dense.h"
 #include "kv_half.h"
 #include "kv_isa.h"
+#include "kv_linear.h"
+#include "kv_ops.h"
+#include "kv_pages.h"
 #include "kv_weights.h"
 
 #endif

@@ -1,0 +1,25 @@
+#if defined(__x86_64__)
+
+#include "../kv_vector.h"
+#include "dense_internal.h"
+
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,fma,f16c"))), apply_to = function)
+
+static inline __attribute__((always_inline)) kv_f32x16 kv_broadcast(float value) { return value - (kv_f32x16){0}; }
+
+#define KV_ROWS 12
+
+#define ELEMENT float
+#define NAME(suffix) f32_##suffix
+#include "dense_vector.inc"
+
+#define ELEMENT _Float16
+#define NAME(suffix) f16_##suffix
+#include "dense_vector.inc"
+
+#pragma clang attribute pop
+
+const kv_dense_kernels kv_dense_f32_kernels_avx512 = {f32_score, f32_mix};
+const kv_dense_kernels kv_dense_f16_kernels_avx512 = {f16_score, f16_mix};
+
+#endif

@@ -1,0 +1,361 @@
+internal import CKvasir
+internal import KvasirCodecs
+public import KvasirNumerics
+
+/// The new tokens of one sequence in a step: they attend to everything the sequence has stored, themselves included.
+public struct AttentionSegment {
+    /// The sequence; the new tokens are stored in the layer at hand but not yet counted.
+    public let sequence: CacheSequence
+    /// Where the sequence's rows start among the rows of the step.
+    public let firstRow: Int
+    /// New tokens.
+    public let tokens: Int
+
+    /// Creates a segment.
+    public init(sequence: CacheSequence, firstRow: Int, tokens: Int) {
+        self.sequence = sequence
+        self.firstRow = firstRow
+        self.tokens = tokens
+    }
+}
+
+/// Causal attention on packed pages, in two phases: scores of the whole row, softmax, then the mix of the values.
+///
+/// The only way from a query to an output, in prefill and in decode. A row's context is cut into ranges of `rangeTokens`
+/// at absolute positions; a range's sums are added up in order. Work is shared out in whole rows where there are enough
+/// of them and in single ranges where there are not: the arithmetic is the same, so a token's output is the same bit for
+/// bit however the prompt was cut and whatever ran beside it.
+///
+/// Memory beyond the pages: the scores of the rows at hand, never a decoded key or value.
+public final class CacheAttention {
+    /// Tokens whose partial sums belong together.
+    static let rangeTokens = 8 * PageGeometry.tokens
+    /// Scores a thread holds at a time when it works on whole rows, in values: half of a common second-level cache.
+    private static let scoresPerWorker = 128 * 1024
+    /// Query tokens that share an unpacked tile at most.
+    private static let longestTile = 32
+
+    private let plan: CachePlan
+    private let threads: ThreadPool
+    private let softmax: UnsafePointer<kv_ops_kernels>
+
+    private var tiles: [Tile] = []
+    private var queries = AlignedBuffer<UInt8>(zeroed: 0)
+    private var scores = AlignedBuffer<Float>(zeroed: 0)
+    private var sums = AlignedBuffer<Float>(zeroed: 0)
+    private var maxima = AlignedBuffer<Float>(zeroed: 0)
+    private var totals = AlignedBuffer<Float>(zeroed: 0)
+
+    /// Creates the attention of a plan.
+    public init(plan: CachePlan, instructionSet: InstructionSet, threads: ThreadPool) {
+        self.plan = plan
+        self.threads = threads
+        softmax = kv_ops_kernels_for(kv_isa(rawValue: instructionSet.code))
+    }
+
+    /// Channels of a head.
+    public var headSize: Int { plan.shape.heads.headSize }
+
+    /// Bytes of the work buffers.
+    public var workBytes: Int {
+        queries.byteCount + scores.byteCount + sums.byteCount + maxima.byteCount + totals.byteCount
+    }
+
+    /// Computes the attention outputs of one layer for all segments of a step.
+    ///
+    /// - Parameters:
+    ///   - layer: index of the layer.
+    ///   - queries: rows x (query heads x head size), after rotary embedding.
+    ///   - factor: what scores are multiplied by, 1/sqrt(head size) as a rule.
+    ///   - segments: the sequences of the step.
+    ///   - output: the same shape as the queries.
+    public func attend(
+        layer: Int, queries: UnsafePointer<Float>, factor: Float, segments: [AttentionSegment],
+        output: UnsafeMutablePointer<Float>
+    ) {
+        let step = Step(
+            layer: plan.layers[layer], shape: plan.shape, softmax: softmax, queries: queries, output: output)
+        makeTiles(segments)
+        if tiles.count * plan.shape.heads.kvHeads >= 2 * threads.threadCount {
+            attendWholeRows(step, factor: factor)
+        } else {
+            for tile in tiles { attendRanges(step, tile, factor: factor) }
+        }
+        tiles.removeAll(keepingCapacity: true)
+    }
+
+    /// Cuts the segments into tiles of query tokens whose scores a thread can hold.
+    private func makeTiles(_ segments: [AttentionSegment]) {
+        for segment in segments {
+            let context = segment.sequence.count + segment.tokens
+            let rowScores = PageGeometry.pages(forTokens: context) * PageGeometry.tokens * plan.shape.groupSize
+            let length = min(max(Self.scoresPerWorker / rowScores, 1), Self.longestTile)
+            for first in stride(from: 0, to: segment.tokens, by: length) {
+                tiles.append(
+                    Tile(
+                        sequence: segment.sequence, firstRow: segment.firstRow + first,
+                        tokens: min(length, segment.tokens - first), position: segment.sequence.count + first))
+            }
+        }
+    }
+
+    // MARK: Whole rows
+
+    private func attendWholeRows(_ step: Step, factor: Float) {
+        let group = plan.shape.groupSize
+        let rows = (tiles.map(\.tokens).max() ?? 0) * group
+        let stride = (tiles.map(\.paddedContext).max() ?? 0)
+        queries.reserve(threads.threadCount * rows * step.layer.keys.queryBytes)
+        scores.reserve(threads.threadCount * rows * stride)
+        sums.reserve(threads.threadCount * rows * plan.shape.heads.headSize * 2)
+        totals.reserve(threads.threadCount * rows)
+        tiles.withUnsafeBufferPointer { tiles in
+            guard let base = tiles.baseAddress else { return }
+            let work = WholeRows(
+                step: step, tiles: base, factor: factor, rows: rows, stride: stride, queries: queries.pointer,
+                scores: scores.pointer, sums: sums.pointer, totals: totals.pointer)
+            threads.run(tiles.count * plan.shape.heads.kvHeads, work)
+        }
+    }
+
+    // MARK: Ranges
+
+    private func attendRanges(_ step: Step, _ tile: Tile, factor: Float) {
+        let kvHeads = plan.shape.heads.kvHeads
+        let rows = tile.tokens * plan.shape.groupSize
+        let ranges = (tile.context + Self.rangeTokens - 1) / Self.rangeTokens
+        queries.reserve(kvHeads * rows * step.layer.keys.queryBytes)
+        scores.reserve(kvHeads * rows * tile.paddedContext)
+        sums.reserve(kvHeads * ranges * rows * plan.shape.heads.headSize)
+        maxima.reserve(kvHeads * ranges * rows)
+        totals.reserve(kvHeads * ranges * rows)
+        let work = RangeWork(
+            step: step, tile: tile, rows: rows, ranges: ranges, queries: queries.pointer, scores: scores.pointer,
+            sums: sums.pointer, maxima: maxima.pointer, totals: totals.pointer)
+        for head in 0..<kvHeads {
+            step.prepare(tile, head: head, factor: factor, into: work.queries(of: head))
+        }
+        threads.run(kvHeads * ranges, ScoreRange(work: work))
+        threads.run(kvHeads * ranges, MixRange(work: work))
+        for head in 0..<kvHeads { work.finish(head: head) }
+    }
+}
+
+/// Consecutive query tokens of one sequence.
+private struct Tile {
+    unowned(unsafe) let sequence: CacheSequence
+    /// The first token's row in the step.
+    let firstRow: Int
+    let tokens: Int
+    /// The first token's position in the sequence.
+    let position: Int
+
+    /// Tokens the last query token attends to.
+    var context: Int { position + tokens }
+    var paddedContext: Int { PageGeometry.pages(forTokens: context) * PageGeometry.tokens }
+
+    /// Tokens that row `row` of a KV head attends to; rows are query tokens, and within one the heads of the group.
+    func limit(row: Int, group: Int) -> Int { position + row / group + 1 }
+}
+
+/// What every item of a step shares.
+private struct Step {
+    let layer: CachePlan.Layer
+    let shape: CacheShape
+    let softmax: UnsafePointer<kv_ops_kernels>
+    let queries: UnsafePointer<Float>
+    let output: UnsafeMutablePointer<Float>
+
+    /// Where row `row` of a KV head starts among queries and outputs.
+    func offset(_ tile: Tile, head: Int, row: Int) -> Int {
+        let (token, member) = row.quotientAndRemainder(dividingBy: shape.groupSize)
+        return ((tile.firstRow + token) * shape.queryHeads + head * shape.groupSize + member) * shape.heads.headSize
+    }
+
+    func prepare(_ tile: Tile, head: Int, factor: Float, into prepared: UnsafeMutablePointer<UInt8>) {
+        for row in 0..<tile.tokens * shape.groupSize {
+            layer.keys.prepare(
+                query: queries + offset(tile, head: head, row: row), factor: factor,
+                into: UnsafeMutableRawPointer(prepared + row * layer.keys.queryBytes))
+        }
+    }
+
+    func run(_ tile: Tile, offset: Int, from start: Int, to end: Int) -> TokenRun {
+        let pages = tile.sequence.withPages { $0.baseAddress }
+        guard let pages else { preconditionFailure("a sequence with tokens has pages") }
+        return TokenRun(pages: pages + start / PageGeometry.tokens, offset: offset, tokens: end - start)
+    }
+
+    func score(
+        _ tile: Tile, head: Int, from start: Int, to end: Int, queries: UnsafePointer<UInt8>,
+        into scores: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        layer.keys.score(
+            run(tile, offset: layer.keyOffset, from: start, to: end), head: head, queries: queries,
+            rows: tile.tokens * shape.groupSize, into: scores, stride: stride)
+    }
+
+    func mix(
+        _ tile: Tile, head: Int, from start: Int, to end: Int, weights: UnsafePointer<Float>, stride: Int,
+        into sums: UnsafeMutablePointer<Float>
+    ) {
+        let rows = tile.tokens * shape.groupSize
+        sums.update(repeating: 0, count: rows * shape.heads.headSize)
+        layer.values.mix(
+            run(tile, offset: layer.valueOffset, from: start, to: end), head: head, weights: weights, rows: rows,
+            stride: stride, into: sums)
+    }
+
+    /// Turns scores of positions `start..<end` into exp(score - maximum) and returns their sum.
+    ///
+    /// Zero beyond the row's limit and up to the end of the last page. `scores` is the address of the score at `start`.
+    func exponentiate(
+        _ scores: UnsafeMutablePointer<Float>, from start: Int, to end: Int, limit: Int, maximum: Float
+    ) -> Float {
+        let visible = max(min(end, limit) - start, 0)
+        let padded = PageGeometry.pages(forTokens: end - start) * PageGeometry.tokens
+        (scores + visible).update(repeating: 0, count: padded - visible)
+        return visible > 0 ? softmax.pointee.exp_sum(scores, visible, maximum) : 0
+    }
+
+    /// Writes one row's output: the sums over the total of its weights.
+    func write(_ tile: Tile, head: Int, row: Int, sums: UnsafePointer<Float>, total: Float) {
+        let target = output + offset(tile, head: head, row: row)
+        let inverse = 1 / total
+        for channel in 0..<shape.heads.headSize { target[channel] = sums[channel] * inverse }
+    }
+}
+
+/// One item: all rows of a tile for one KV head, over the whole context.
+private struct WholeRows: ParallelWork {
+    let step: Step
+    let tiles: UnsafePointer<Tile>
+    let factor: Float
+    /// The most rows and the longest padded context of any tile: what a worker's share of the buffers is cut by.
+    let rows: Int
+    let stride: Int
+    let queries: UnsafeMutablePointer<UInt8>
+    let scores: UnsafeMutablePointer<Float>
+    let sums: UnsafeMutablePointer<Float>
+    let totals: UnsafeMutablePointer<Float>
+
+    func perform(item: Int, worker: Int) {
+        let (index, head) = item.quotientAndRemainder(dividingBy: step.shape.heads.kvHeads)
+        let tile = tiles[index]
+        let group = step.shape.groupSize
+        let size = step.shape.heads.headSize
+        let rowCount = tile.tokens * group
+        let stride = tile.paddedContext
+        let queries = queries + worker * rows * step.layer.keys.queryBytes
+        let scores = scores + worker * rows * self.stride
+        let sums = sums + worker * rows * size * 2
+        let partial = sums + rows * size
+        let totals = totals + worker * rows
+
+        step.prepare(tile, head: head, factor: factor, into: queries)
+        step.score(tile, head: head, from: 0, to: tile.context, queries: queries, into: scores, stride: stride)
+        sums.update(repeating: 0, count: rowCount * size)
+        totals.update(repeating: 0, count: rowCount)
+        for row in 0..<rowCount {
+            let limit = tile.limit(row: row, group: group)
+            let maximum = step.softmax.pointee.max(scores + row * stride, limit)
+            for start in Swift.stride(from: 0, to: tile.context, by: CacheAttention.rangeTokens) {
+                let end = min(start + CacheAttention.rangeTokens, tile.context)
+                totals[row] += step.exponentiate(
+                    scores + row * stride + start, from: start, to: end, limit: limit, maximum: maximum)
+            }
+        }
+        for start in Swift.stride(from: 0, to: tile.context, by: CacheAttention.rangeTokens) {
+            let end = min(start + CacheAttention.rangeTokens, tile.context)
+            step.mix(tile, head: head, from: start, to: end, weights: scores + start, stride: stride, into: partial)
+            for index in 0..<rowCount * size { sums[index] += partial[index] }
+        }
+        for row in 0..<rowCount {
+            step.write(tile, head: head, row: row, sums: sums + row * size, total: totals[row])
+        }
+    }
+}
+
+/// The buffers of a tile whose ranges are shared out: [KV head][range][row] and, for the scores, [KV head][row][position].
+private struct RangeWork {
+    let step: Step
+    let tile: Tile
+    let rows: Int
+    let ranges: Int
+    let queries: UnsafeMutablePointer<UInt8>
+    let scores: UnsafeMutablePointer<Float>
+    let sums: UnsafeMutablePointer<Float>
+    let maxima: UnsafeMutablePointer<Float>
+    let totals: UnsafeMutablePointer<Float>
+
+    func queries(of head: Int) -> UnsafeMutablePointer<UInt8> {
+        queries + head * rows * step.layer.keys.queryBytes
+    }
+
+    func scores(of head: Int) -> UnsafeMutablePointer<Float> { scores + head * rows * tile.paddedContext }
+
+    func bounds(_ range: Int) -> (start: Int, end: Int) {
+        let start = range * CacheAttention.rangeTokens
+        return (start, min(start + CacheAttention.rangeTokens, tile.context))
+    }
+
+    func score(head: Int, range: Int) {
+        let (start, end) = bounds(range)
+        let scores = scores(of: head) + start
+        step.score(
+            tile, head: head, from: start, to: end, queries: queries(of: head), into: scores,
+            stride: tile.paddedContext)
+        for row in 0..<rows {
+            let visible = min(end, tile.limit(row: row, group: step.shape.groupSize)) - start
+            maxima[(head * ranges + range) * rows + row] =
+                visible > 0 ? step.softmax.pointee.max(scores + row * tile.paddedContext, visible) : -.infinity
+        }
+    }
+
+    func mix(head: Int, range: Int) {
+        let (start, end) = bounds(range)
+        let scores = scores(of: head) + start
+        for row in 0..<rows {
+            var maximum = -Float.infinity
+            for other in 0..<ranges { maximum = max(maximum, maxima[(head * ranges + other) * rows + row]) }
+            totals[(head * ranges + range) * rows + row] = step.exponentiate(
+                scores + row * tile.paddedContext, from: start, to: end,
+                limit: tile.limit(row: row, group: step.shape.groupSize), maximum: maximum)
+        }
+        step.mix(
+            tile, head: head, from: start, to: end, weights: scores, stride: tile.paddedContext,
+            into: sums + (head * ranges + range) * rows * step.shape.heads.headSize)
+    }
+
+    /// Adds up the ranges in order and writes the outputs of one KV head.
+    func finish(head: Int) {
+        let size = step.shape.heads.headSize
+        for row in 0..<rows {
+            let first = sums + (head * ranges * rows + row) * size
+            var total: Float = 0
+            for range in 0..<ranges {
+                total += totals[(head * ranges + range) * rows + row]
+                guard range > 0 else { continue }
+                let partial = first + range * rows * size
+                for channel in 0..<size { first[channel] += partial[channel] }
+            }
+            step.write(tile, head: head, row: row, sums: first, total: total)
+        }
+    }
+}
+
+private struct ScoreRange: ParallelWork {
+    let work: RangeWork
+    func perform(item: Int, worker: Int) {
+        let (head, range) = item.quotientAndRemainder(dividingBy: work.ranges)
+        work.score(head: head, range: range)
+    }
+}
+
+private struct MixRange: ParallelWork {
+    let work: RangeWork
+    func perform(item: Int, worker: Int) {
+        let (head, range) = item.quotientAndRemainder(dividingBy: work.ranges)
+        work.mix(head: head, range: range)
+    }
+}

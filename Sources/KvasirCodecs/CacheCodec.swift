@@ -1,0 +1,142 @@
+internal import CKvasir
+public import KvasirNumerics
+
+/// The geometry every codec shares.
+public enum PageGeometry {
+    /// Tokens in a page.
+    ///
+    /// Sixty-four are four key tiles of 16 lanes, and one word of a bit-plane per channel.
+    public static let tokens = Int(KV_PAGE_TOKENS)
+    /// Every part of a page starts at a multiple of this many bytes.
+    public static let alignment = 64
+    /// The longest vector of one token a codec takes.
+    public static let longestVector = Int(KV_MAX_VECTOR)
+
+    /// Pages needed for `tokens` tokens.
+    public static func pages(forTokens tokens: Int) -> Int { (tokens + Self.tokens - 1) / Self.tokens }
+}
+
+/// A way of storing cached keys and values: what a user names with `--cache`.
+///
+/// A codec is bound to the shape of a layer once, when the plan is made; everything that can be refused is refused there,
+/// so that the bound codecs on the path of every token check nothing.
+public protocol CacheCodec: Sendable {
+    /// The canonical spelling with every parameter, which `CodecRegistry` parses back: `nf4/b256`.
+    var name: String { get }
+
+    /// Binds the codec to the keys of a layer.
+    ///
+    /// - Throws: `CodecError` if the shape is not one the codec takes.
+    func keys(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any KeyCodec
+
+    /// Binds the codec to the values of a layer.
+    ///
+    /// - Throws: `CodecError` if the shape is not one the codec takes.
+    func values(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any ValueCodec
+}
+
+/// A codec bound to one part (the keys, or the values, of one layer) of a page.
+///
+/// Encoding depends on the token's own vector and its slot only, so appending in any chunking gives the same bytes.
+public protocol PageCodec: Sendable {
+    /// The heads of the part.
+    var shape: HeadShape { get }
+
+    /// What a page's part takes, by purpose.
+    var storage: PartStorage { get }
+
+    /// Stores one token.
+    ///
+    /// - Parameters:
+    ///   - vector: `shape.width` values, heads concatenated in order.
+    ///   - slot: the token's place in the page, `0..<PageGeometry.tokens`.
+    ///   - part: the part's memory, `storage.bytes` long, zero before its first use.
+    func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer)
+
+    /// Reads one token back as floats: the slow twin of attention on packed pages, and the oracle of its tests.
+    func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>)
+}
+
+/// A codec bound to the keys of a layer: the first phase of attention.
+public protocol KeyCodec: PageCodec {
+    /// Bytes of one prepared query head.
+    var queryBytes: Int { get }
+
+    /// Brings the query of one head into the form `score` takes, multiplied by `factor` (1/sqrt(head size), usually).
+    func prepare(query: UnsafePointer<Float>, factor: Float, into prepared: UnsafeMutableRawPointer)
+
+    /// Computes `scores[row * stride + token]`, the dot products of queries and keys of one KV head.
+    ///
+    /// The query heads of a group, times the query tokens of a tile, share one pass over the packed keys. A row's result
+    /// does not depend on the other rows, nor on how a run is cut between pages.
+    ///
+    /// - Parameters:
+    ///   - run: the cached tokens.
+    ///   - head: the KV head.
+    ///   - queries: `rows` prepared queries, `queryBytes` apart.
+    ///   - scores: written for whole pages; `stride` is at least the tokens rounded up to a page.
+    func score(
+        _ run: TokenRun, head: Int, queries: UnsafeRawPointer, rows: Int, into scores: UnsafeMutablePointer<Float>,
+        stride: Int)
+}
+
+/// A codec bound to the values of a layer: the second phase of attention.
+public protocol ValueCodec: PageCodec {
+    /// Adds the sum over tokens of weight times value to `out[row * headSize + channel]`, for one KV head.
+    ///
+    /// - Parameters:
+    ///   - run: the cached tokens.
+    ///   - head: the KV head.
+    ///   - weights: `weights[row * stride + token]`, none negative, zero from the end of the run to the end of its page.
+    ///   - rows: query heads of the group, times query tokens.
+    ///   - out: `rows` rows of `shape.headSize` sums.
+    func mix(
+        _ run: TokenRun, head: Int, weights: UnsafePointer<Float>, rows: Int, stride: Int,
+        into out: UnsafeMutablePointer<Float>)
+}
+
+/// Cached tokens as a codec sees them: one part of consecutive pages, from the start of the first.
+public struct TokenRun {
+    /// The address of each page.
+    public let pages: UnsafePointer<UnsafeRawPointer>
+    /// Where the part starts in a page, in bytes.
+    public let offset: Int
+    /// Tokens from the start of the first page on.
+    public let tokens: Int
+
+    /// Creates a run of `tokens` tokens.
+    public init(pages: UnsafePointer<UnsafeRawPointer>, offset: Int, tokens: Int) {
+        self.pages = pages
+        self.offset = offset
+        self.tokens = tokens
+    }
+
+    /// The run as the C kernels take it.
+    var kernelRun: kv_run {
+        kv_run(
+            pages: UnsafeRawPointer(pages).assumingMemoryBound(to: UnsafeRawPointer?.self), offset: offset,
+            tokens: tokens)
+    }
+}
+
+/// What one part of a page takes, in bytes, by purpose.
+public struct PartStorage: Sendable, Hashable {
+    /// The stored values or their indices.
+    public let codes: Int
+    /// Scales and other per-block numbers.
+    public let scales: Int
+
+    /// Creates the storage of a part.
+    public init(codes: Int, scales: Int = 0) {
+        self.codes = codes
+        self.scales = scales
+    }
+
+    /// All bytes of the part.
+    public var bytes: Int { codes + scales }
+
+    /// Bits for each of the `width` values of a token, every overhead counted.
+    public func bitsPerValue(width: Int) -> Double {
+        Double(bytes * 8) / Double(PageGeometry.tokens * width)
+    }
+}

@@ -1,0 +1,61 @@
+/// A family of codecs: one name, and the parameters that may follow it.
+public struct CodecFamily: Sendable {
+    /// The name before the first slash.
+    public let name: String
+    /// What it is, in one line.
+    public let summary: String
+    /// The codecs with default parameters and with every other value of each parameter, for listings and tests.
+    public let members: [any CacheCodec]
+
+    /// Creates a codec from the parameters after the name.
+    let make: @Sendable (_ parameters: [String]) throws(CodecError) -> any CacheCodec
+}
+
+/// Every codec there is; adding one is adding a line here.
+public enum CodecRegistry {
+    /// The families, in the order in which they are listed.
+    public static let families: [CodecFamily] = [
+        DenseCodec.family(.float32),
+        DenseCodec.family(.float16),
+        NormalFloatCodec.family,
+    ]
+
+    /// Returns the codec with a name such as `f16` or `nf4/b64`.
+    ///
+    /// - Throws: `CodecError` naming the nearest codec if there is none of this name, or the permitted parameters.
+    public static func codec(named text: String) throws(CodecError) -> any CacheCodec {
+        let words = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        let name = words.first ?? ""
+        guard let family = families.first(where: { $0.name == name.lowercased() }) else {
+            let names = families.map(\.name)
+            let all = names.joined(separator: ", ")
+            let nearest = nearestName(to: name.lowercased(), among: names)
+            throw CodecError(
+                reason: .unknownCodec, received: text,
+                remedy: nearest.map { "did you mean '\($0)'? The codecs are \(all)" } ?? "the codecs are \(all)")
+        }
+        return try family.make(Array(words.dropFirst()))
+    }
+
+    /// Returns the name that takes the fewest edits to reach, if it takes fewer than half its letters.
+    static func nearestName(to received: String, among names: [String]) -> String? {
+        let ranked = names.map { (name: $0, edits: editDistance(Array(received), Array($0))) }
+        guard let best = ranked.min(by: { $0.edits < $1.edits }) else { return nil }
+        return best.edits * 2 <= max(best.name.count, received.count) ? best.name : nil
+    }
+
+    /// Levenshtein distance.
+    private static func editDistance(_ first: [Character], _ second: [Character]) -> Int {
+        var row = Array(0...second.count)
+        for (i, a) in first.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, b) in second.enumerated() {
+                let substituted = diagonal + (a == b ? 0 : 1)
+                diagonal = row[j + 1]
+                row[j + 1] = min(substituted, row[j] + 1, row[j + 1] + 1)
+            }
+        }
+        return row[second.count]
+    }
+}

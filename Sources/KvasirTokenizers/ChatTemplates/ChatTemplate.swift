@@ -1,0 +1,79 @@
+/// Turns a conversation into the text a chat model was trained on.
+///
+/// The template in a model file is a program; this recognises the families it is written in and takes their variable
+/// parts, such as the default system message, from its text. A template that does more than its family is refused rather
+/// than approximated.
+///
+/// The text of a conversation's first messages begins the text of the longer conversation, so a cache filled with the
+/// one serves the other. The text contains special tokens, the beginning-of-sequence token included where the template
+/// writes it: encode it with `addSpecial: false, parseSpecial: true`.
+public struct ChatTemplate: Sendable, Hashable {
+    /// A way of writing conversations.
+    public enum Family: String, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+        /// `<|im_start|>role`, line break, content, `<|im_end|>`: SmolLM2, Qwen2, Qwen2.5 and many others.
+        case chatML = "ChatML"
+        /// `<|start_header_id|>role<|end_header_id|>`, blank line, content, `<|eot_id|>`.
+        case llama3 = "Llama 3"
+
+        /// The family's name.
+        public var description: String { rawValue }
+    }
+
+    private enum Writer: Sendable, Hashable {
+        case chatML(ChatMLTemplate)
+        case llama3(Llama3Template)
+    }
+
+    private let writer: Writer
+
+    /// Recognises a template.
+    ///
+    /// - Parameters:
+    ///   - source: The GGUF key `tokenizer.chat_template`; nil where the file has none.
+    ///   - architecture: The model's architecture, for the error's text only.
+    ///   - bosToken: The text of the model's beginning-of-sequence token, for templates that write it.
+    /// - Throws: `ChatTemplateError` that says what was found.
+    public init(source: String?, architecture: String? = nil, bosToken: String? = nil) throws(ChatTemplateError) {
+        guard let source, source.utf8.contains(where: { $0 > 0x20 }) else {
+            throw ChatTemplateError(.missing(architecture: architecture))
+        }
+        let text = TemplateSource(source)
+        if text.contains("<|im_start|>"), text.contains("<|im_end|>") {
+            writer = .chatML(try ChatMLTemplate(text))
+        } else if text.contains("<|start_header_id|>"), text.contains("<|eot_id|>") {
+            writer = .llama3(try Llama3Template(text, bosToken: bosToken ?? ""))
+        } else {
+            let beginning = source.split(whereSeparator: \.isWhitespace).joined(separator: " ").prefix(60)
+            throw ChatTemplateError(.unknownFamily(beginning: String(beginning), architecture: architecture))
+        }
+    }
+
+    /// The family the template belongs to.
+    public var family: Family {
+        switch writer {
+        case .chatML: .chatML
+        case .llama3: .llama3
+        }
+    }
+
+    /// The system message that is written where a conversation has none of its own; nil if none is.
+    public var defaultSystemMessage: String? {
+        switch writer {
+        case .chatML(let template): template.defaultSystemMessage
+        case .llama3: nil
+        }
+    }
+
+    /// The text of a conversation.
+    ///
+    /// - Parameters:
+    ///   - messages: The turns in order. No turns give no text, whatever the template would make of them.
+    ///   - addGenerationPrompt: Whether the text ends where the model's answer begins.
+    /// - Returns: Text with the special tokens written out.
+    public func render(messages: [ChatMessage], addGenerationPrompt: Bool) -> String {
+        switch writer {
+        case .chatML(let template): template.render(messages, addGenerationPrompt: addGenerationPrompt)
+        case .llama3(let template): template.render(messages, addGenerationPrompt: addGenerationPrompt)
+        }
+    }
+}

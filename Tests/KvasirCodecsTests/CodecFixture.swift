@@ -1,0 +1,152 @@
+import KvasirCodecs
+import KvasirNumerics
+
+/// Cached tokens of one layer in freshly encoded pages, with everything needed to attend to them.
+final class CodecFixture {
+    let shape: HeadShape
+    let keys: any KeyCodec
+    let values: any ValueCodec
+    let tokens: Int
+    let keyVectors: [Float]
+    let valueVectors: [Float]
+
+    private var memory: [AlignedMemory] = []
+    private var keyPages: [UnsafeRawPointer] = []
+    private var valuePages: [UnsafeRawPointer] = []
+
+    private final class AlignedMemory {
+        var buffer: AlignedBuffer<UInt8>
+        init(bytes: Int) { buffer = AlignedBuffer(zeroed: bytes) }
+    }
+
+    init(
+        codec: any CacheCodec, shape: HeadShape, tokens: Int, instructionSet: InstructionSet,
+        vectors: (inout PlainGenerator, Int) -> [Float] = { $0.normals($1) }
+    ) throws {
+        self.shape = shape
+        self.tokens = tokens
+        keys = try codec.keys(shape: shape, instructionSet: instructionSet)
+        values = try codec.values(shape: shape, instructionSet: instructionSet)
+        var generator = PlainGenerator(seed: UInt64(tokens * 31 + shape.width))
+        keyVectors = vectors(&generator, tokens * shape.width)
+        valueVectors = vectors(&generator, tokens * shape.width)
+        for _ in 0..<PageGeometry.pages(forTokens: tokens) {
+            keyPages.append(page(keys))
+            valuePages.append(page(values))
+        }
+        append(0..<tokens)
+    }
+
+    private func page(_ codec: any PageCodec) -> UnsafeRawPointer {
+        let page = AlignedMemory(bytes: codec.storage.bytes)
+        memory.append(page)
+        return UnsafeRawPointer(page.buffer.pointer)
+    }
+
+    private func append(_ range: Range<Int>) {
+        for token in range {
+            let (page, slot) = token.quotientAndRemainder(dividingBy: PageGeometry.tokens)
+            keyVectors.withUnsafeBufferPointer {
+                keys.encode(
+                    $0.baseAddress! + token * shape.width, slot: slot,
+                    into: UnsafeMutableRawPointer(mutating: keyPages[page]))
+            }
+            valueVectors.withUnsafeBufferPointer {
+                values.encode(
+                    $0.baseAddress! + token * shape.width, slot: slot,
+                    into: UnsafeMutableRawPointer(mutating: valuePages[page]))
+            }
+        }
+    }
+
+    func decodedKey(_ token: Int) -> [Float] { decode(keys, keyPages, token) }
+    func decodedValue(_ token: Int) -> [Float] { decode(values, valuePages, token) }
+
+    private func decode(_ codec: any PageCodec, _ pages: [UnsafeRawPointer], _ token: Int) -> [Float] {
+        let (page, slot) = token.quotientAndRemainder(dividingBy: PageGeometry.tokens)
+        return [Float](unsafeUninitializedCapacity: shape.width) { buffer, count in
+            codec.decode(slot: slot, of: pages[page], into: buffer.baseAddress!)
+            count = shape.width
+        }
+    }
+
+    /// Scores of `queries` (rows x head size) against every token: rows x tokens.
+    func score(head: Int, queries: [Float], firstPage: Int = 0) -> [Float] {
+        let rows = queries.count / shape.headSize
+        let run = tokens - firstPage * PageGeometry.tokens
+        let stride = PageGeometry.pages(forTokens: run) * PageGeometry.tokens
+        let prepared = AlignedBuffer<UInt8>(zeroed: rows * keys.queryBytes)
+        var scores = [Float](repeating: .nan, count: rows * stride)
+        queries.withUnsafeBufferPointer { queries in
+            for row in 0..<rows {
+                keys.prepare(
+                    query: queries.baseAddress! + row * shape.headSize, factor: 1,
+                    into: UnsafeMutableRawPointer(prepared.pointer + row * keys.queryBytes))
+            }
+        }
+        keyPages.withUnsafeBufferPointer { pages in
+            scores.withUnsafeMutableBufferPointer { scores in
+                keys.score(
+                    TokenRun(pages: pages.baseAddress! + firstPage, offset: 0, tokens: run), head: head,
+                    queries: UnsafeRawPointer(prepared.pointer), rows: rows, into: scores.baseAddress!, stride: stride)
+            }
+        }
+        return (0..<rows).flatMap { row in scores[row * stride..<row * stride + run] }
+    }
+
+    /// The sum of weights (rows x tokens) times values: rows x head size.
+    func mix(head: Int, weights: [Float]) -> [Float] {
+        let rows = weights.count / tokens
+        let stride = PageGeometry.pages(forTokens: tokens) * PageGeometry.tokens
+        var padded = [Float](repeating: 0, count: rows * stride)
+        for row in 0..<rows {
+            for token in 0..<tokens { padded[row * stride + token] = weights[row * tokens + token] }
+        }
+        var out = [Float](repeating: 0, count: rows * shape.headSize)
+        valuePages.withUnsafeBufferPointer { pages in
+            padded.withUnsafeBufferPointer { weights in
+                out.withUnsafeMutableBufferPointer { out in
+                    values.mix(
+                        TokenRun(pages: pages.baseAddress!, offset: 0, tokens: tokens), head: head,
+                        weights: weights.baseAddress!, rows: rows, stride: stride, into: out.baseAddress!)
+                }
+            }
+        }
+        return out
+    }
+}
+
+/// A small seeded generator of its own, so that fixtures do not change when the library's does.
+struct PlainGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
+
+    mutating func next() -> UInt64 {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        return state
+    }
+
+    /// Uniform in 0..<1.
+    mutating func uniform() -> Double { Double(next() >> 11) / Double(1 << 53) }
+
+    /// Nearly normal: the sum of twelve uniform numbers.
+    mutating func normals(_ count: Int) -> [Float] {
+        (0..<count).map { _ in Float((0..<12).reduce(0) { sum, _ in sum + uniform() } - 6) }
+    }
+}
+
+/// Root mean square of the differences over that of the sizes.
+func relativeError(_ actual: [Float], _ expected: [Double], sizes: [Double]) -> Double {
+    let difference = zip(actual, expected).reduce(0.0) { $0 + (Double($1.0) - $1.1) * (Double($1.0) - $1.1) }
+    let size = sizes.reduce(0.0) { $0 + $1 * $1 }
+    return size == 0 ? difference : (difference / size).squareRoot()
+}
+
+/// Root mean square of the differences over that of the expected values.
+func relativeError(_ actual: [Float], _ expected: [Float]) -> Double {
+    let expected = expected.map(Double.init)
+    return relativeError(actual, expected, sizes: expected)
+}

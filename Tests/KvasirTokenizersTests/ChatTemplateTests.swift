@@ -1,0 +1,96 @@
+import KvasirTokenizers
+import Testing
+
+@Suite("Chat templates")
+struct ChatTemplateTests {
+    private func messages(_ fixture: [Fixture.Message]) throws -> [ChatMessage] {
+        try fixture.map { ChatMessage(role: try #require(.init(rawValue: $0.role)), content: $0.content) }
+    }
+
+    @Test("render what the reference renders")
+    func reference() throws {
+        let fixtures = try Fixture.load([Fixture.Template].self, "chat-templates")
+        #expect(fixtures.count == 5)
+        for fixture in fixtures {
+            let template = try ChatTemplate(source: fixture.source, bosToken: fixture.bosToken)
+            #expect(template.family == (fixture.name.hasPrefix("Llama") ? .llama3 : .chatML))
+            for rendering in fixture.renderings {
+                let text = template.render(
+                    messages: try messages(rendering.messages), addGenerationPrompt: rendering.addGenerationPrompt)
+                #expect(Array(text.utf8) == Array(rendering.text.utf8), "\(fixture.name)")
+            }
+        }
+    }
+
+    @Test("write a conversation's beginning the same way when it goes on")
+    func prefixes() throws {
+        for fixture in try Fixture.load([Fixture.Template].self, "chat-templates") {
+            let template = try ChatTemplate(source: fixture.source, bosToken: fixture.bosToken)
+            for rendering in fixture.renderings {
+                let messages = try messages(rendering.messages)
+                let whole = Array(template.render(messages: messages, addGenerationPrompt: true).utf8)
+                for count in 0..<messages.count {
+                    let turns = Array(messages[..<count])
+                    #expect(whole.starts(with: template.render(messages: turns, addGenerationPrompt: false).utf8))
+                    // Where the model answers next, so does the text with its prompt.
+                    if messages[count].role == .assistant {
+                        #expect(whole.starts(with: template.render(messages: turns, addGenerationPrompt: true).utf8))
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("give their default system message")
+    func defaultSystemMessage() throws {
+        let fixtures = try Fixture.load([Fixture.Template].self, "chat-templates")
+        let defaults = try Dictionary(
+            uniqueKeysWithValues: fixtures.map {
+                ($0.name, try ChatTemplate(source: $0.source, bosToken: $0.bosToken).defaultSystemMessage)
+            })
+        #expect(
+            defaults == [
+                "SmolLM2": "You are a helpful AI assistant named SmolLM, trained by Hugging Face",
+                "Qwen2.5": "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
+                "plain ChatML": nil, "Llama 3": nil, "Llama 3.1": nil,
+            ])
+    }
+
+    @Test("may hold the default system message as text or in quotes")
+    func defaultInPlainText() throws {
+        for source in [
+            "{% if x %}<|im_start|>system\nBe kind, don't lie.<|im_end|>\n{% endif %}{{ '<|im_start|>' + r + '\\n' }}",
+            "{{ '<|im_start|>system\\nBe kind, don\\'t lie.<|im_end|>\\n' }}{# <|im_start|>system\nno<|im_end|> #}",
+            "{{ \"<|im_start|>system\\nBe kind, don't lie.<|im_end|>\\n\" }}",
+        ] {
+            #expect(try ChatTemplate(source: source).defaultSystemMessage == "Be kind, don't lie.")
+        }
+    }
+
+    @Test("of no known family are refused with what was found")
+    func refused() {
+        func reason(_ source: String?) -> ChatTemplateError.Reason? {
+            let error = #expect(throws: ChatTemplateError.self) {
+                try ChatTemplate(source: source, architecture: "llama")
+            }
+            #expect(error?.description.contains("\n") == false)
+            return error?.reason
+        }
+        #expect(reason(nil) == .missing(architecture: "llama"))
+        #expect(reason(" \n") == .missing(architecture: "llama"))
+        #expect(
+            reason("{{ bos_token }}\n[INST] x [/INST]")
+                == .unknownFamily(beginning: "{{ bos_token }} [INST] x [/INST]", architecture: "llama"))
+        #expect(
+            reason("{{ '<|im_start|>' }}{% if enable_thinking %}{% endif %}{{ '<|im_end|>' }}")
+                == .unsupportedFeature("enable_thinking", family: .chatML))
+        #expect(
+            reason("{{ '<|im_start|>system\\na<|im_end|>' }}{{ '<|im_start|>system\\nb<|im_end|>' }}")
+                == .unsupportedFeature("several default system messages", family: .chatML))
+        // Templates cut off in the middle of anything must not be read past their end.
+        for source in ["<|im_start|><|im_end|>{{ 'a", "<|im_start|><|im_end|>{{ 'a\\", "<|im_start|><|im_end|>{%", "{"]
+        {
+            _ = try? ChatTemplate(source: source)
+        }
+    }
+}
