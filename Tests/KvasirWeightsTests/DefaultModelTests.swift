@@ -19,11 +19,11 @@ struct DefaultModelTests {
 
     @Test func theHeaderIsThatOfSmolLM2() throws {
         #expect(file.version == 3)
-        #expect(try file.string(forKey: "general.architecture") == "llama")
-        #expect(try file.integer(forKey: "llama.block_count") == 30)
-        #expect(try file.integer(forKey: "llama.embedding_length") == 576)
-        #expect(try file.strings(forKey: "tokenizer.ggml.tokens").count == 49_152)
-        #expect(try file.strings(forKey: "tokenizer.ggml.merges").count == 48_900)
+        #expect(try file.metadata.string(forKey: "general.architecture") == "llama")
+        #expect(try file.metadata.integer(forKey: "llama.block_count") == 30)
+        #expect(try file.metadata.integer(forKey: "llama.embedding_length") == 576)
+        #expect(try file.metadata.strings(forKey: "tokenizer.ggml.tokens").count == 49_152)
+        #expect(try file.metadata.strings(forKey: "tokenizer.ggml.merges").count == 48_900)
         #expect(file.tensors.count == 272)
         let embedding = try file.tensor(named: "token_embd.weight")
         #expect(embedding.shape == [576, 49_152])

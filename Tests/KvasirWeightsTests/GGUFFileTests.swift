@@ -10,7 +10,7 @@ import Testing
         let file = try GGUFFile(path: Fixture.path(name))
         #expect(file.version == version)
         #expect(file.alignment == 64)
-        #expect(file.keys.first == "general.architecture")
+        #expect(file.metadata.keys.first == "general.architecture")
         let expected: [String: GGUFValue] = [
             "general.architecture": .string(Array("llama".utf8)), "general.alignment": .uint32(64),
             "test.uint8": .uint8(200), "test.int8": .int8(-100), "test.uint16": .uint16(60_000),
@@ -33,8 +33,8 @@ import Testing
                     .array([.bool([true]), .float32([0.5])]),
                 ])),
         ]
-        for (key, value) in expected { #expect(file.value(forKey: key) == value, "\(key)") }
-        #expect(Set(file.keys) == Set(expected.keys))
+        for (key, value) in expected { #expect(file.metadata[key] == value, "\(key)") }
+        #expect(Set(file.metadata.keys) == Set(expected.keys))
     }
 
     @Test(arguments: versions)
@@ -96,43 +96,43 @@ import Testing
     init() throws { file = try GGUFFile(path: Fixture.path("all-metadata-v3.gguf")) }
 
     @Test func accessorsGiveTheValueInItsSwiftType() throws {
-        #expect(try file.string(forKey: "test.string") == "Kvasir, møðr ok vín 🍯")
-        #expect(try file.bytes(forKey: "general.architecture") == Array("llama".utf8))
+        #expect(try file.metadata.string(forKey: "test.string") == "Kvasir, møðr ok vín 🍯")
+        #expect(try file.metadata.bytes(forKey: "general.architecture") == Array("llama".utf8))
         for (key, value) in [
             "uint8": 200, "int8": -100, "uint16": 60_000, "int16": -30_000, "uint32": 4_000_000_000,
             "int32": -2_000_000_000, "int64": Int.min,
         ] {
-            #expect(try file.integer(forKey: "test.\(key)") == value)
+            #expect(try file.metadata.integer(forKey: "test.\(key)") == value)
         }
         for (key, values) in [
             "uint8": [0, 255], "int8": [-128, 127], "uint16": [0, 65_535], "int16": [-32_768, 32_767],
             "uint32": [0, 4_294_967_295], "int32": [-2_147_483_648, 2_147_483_647], "uint64": [0, Int.max],
             "int64": [.min, .max],
         ] {
-            #expect(try file.integers(forKey: "test.array.\(key)") == values)
+            #expect(try file.metadata.integers(forKey: "test.array.\(key)") == values)
         }
-        #expect(try file.float(forKey: "test.float32") == 0.1)
-        #expect(try file.float(forKey: "test.float64") == 0.1)
-        #expect(try file.floats(forKey: "test.array.float32") == [0.5, -1.25])
-        #expect(try file.floats(forKey: "test.array.float64") == [0.1, .infinity])
-        #expect(try file.bool(forKey: "test.true"))
-        #expect(try !file.bool(forKey: "test.false"))
+        #expect(try file.metadata.float(forKey: "test.float32") == 0.1)
+        #expect(try file.metadata.float(forKey: "test.float64") == 0.1)
+        #expect(try file.metadata.floats(forKey: "test.array.float32") == [0.5, -1.25])
+        #expect(try file.metadata.floats(forKey: "test.array.float64") == [0.1, .infinity])
+        #expect(try file.metadata.bool(forKey: "test.true"))
+        #expect(try !file.metadata.bool(forKey: "test.false"))
         #expect(
-            try file.byteStrings(forKey: "test.array.string")
+            try file.metadata.byteStrings(forKey: "test.array.string")
                 == [[], Array("a".utf8), Array("Ġthe".utf8), [0xff, 0xfe]])
     }
 
     @Test func missingKeysAreNilOrNamed() throws {
-        #expect(try file.optionalString(forKey: "no") == nil)
-        #expect(try file.optionalBytes(forKey: "no") == nil)
-        #expect(try file.optionalInteger(forKey: "no") == nil)
-        #expect(try file.optionalFloat(forKey: "no") == nil)
-        #expect(try file.optionalBool(forKey: "no") == nil)
-        #expect(try file.optionalStrings(forKey: "no") == nil)
-        #expect(try file.optionalByteStrings(forKey: "no") == nil)
-        #expect(try file.optionalIntegers(forKey: "no") == nil)
-        #expect(try file.optionalFloats(forKey: "no") == nil)
-        let error = #expect(throws: GGUFError.self) { try file.integer(forKey: "llama.block_count") }
+        #expect(try file.metadata.string(ifPresent: "no") == nil)
+        #expect(try file.metadata.bytes(ifPresent: "no") == nil)
+        #expect(try file.metadata.integer(ifPresent: "no") == nil)
+        #expect(try file.metadata.float(ifPresent: "no") == nil)
+        #expect(try file.metadata.bool(ifPresent: "no") == nil)
+        #expect(try file.metadata.strings(ifPresent: "no") == nil)
+        #expect(try file.metadata.byteStrings(ifPresent: "no") == nil)
+        #expect(try file.metadata.integers(ifPresent: "no") == nil)
+        #expect(try file.metadata.floats(ifPresent: "no") == nil)
+        let error = #expect(throws: GGUFError.self) { try file.metadata.integer(forKey: "llama.block_count") }
         #expect(error?.reason == .missingKey)
         #expect(error?.description.contains("key 'llama.block_count': is missing; ") == true)
     }
@@ -145,23 +145,25 @@ import Testing
     }
 
     @Test func aWrongTypeIsNamedBesideTheExpectedOne() {
-        expectWrong("test.int8", "expected string, found int8") { try $0.string(forKey: $1) }
-        expectWrong("test.string", "expected integer, found string") { try $0.integer(forKey: $1) }
+        expectWrong("test.int8", "expected string, found int8") { try $0.metadata.string(forKey: $1) }
+        expectWrong("test.string", "expected integer, found string") { try $0.metadata.integer(forKey: $1) }
         expectWrong("test.uint64", "expected integer below 2^63, found uint64 18446744073709551615") {
-            try $0.integer(forKey: $1)
+            try $0.metadata.integer(forKey: $1)
         }
-        expectWrong("test.int8", "expected float, found int8") { try $0.float(forKey: $1) }
-        expectWrong("test.uint8", "expected bool, found uint8") { try $0.bool(forKey: $1) }
-        expectWrong("test.uint8", "expected array of string, found uint8") { try $0.strings(forKey: $1) }
+        expectWrong("test.int8", "expected float, found int8") { try $0.metadata.float(forKey: $1) }
+        expectWrong("test.uint8", "expected bool, found uint8") { try $0.metadata.bool(forKey: $1) }
+        expectWrong("test.uint8", "expected array of string, found uint8") { try $0.metadata.strings(forKey: $1) }
         expectWrong("test.array.bool", "expected array of string, found array of 3 bool") {
-            try $0.byteStrings(forKey: $1)
+            try $0.metadata.byteStrings(forKey: $1)
         }
         expectWrong("test.array.string", "expected array of integer, found array of 4 string") {
-            try $0.integers(forKey: $1)
+            try $0.metadata.integers(forKey: $1)
         }
-        expectWrong("test.array.int32", "expected array of float, found array of 2 int32") { try $0.floats(forKey: $1) }
+        expectWrong("test.array.int32", "expected array of float, found array of 2 int32") {
+            try $0.metadata.floats(forKey: $1)
+        }
         expectWrong("test.array.string", "expected array of string in UTF-8, found element 3 of 2 bytes that are not") {
-            try $0.strings(forKey: $1)
+            try $0.metadata.strings(forKey: $1)
         }
     }
 
@@ -171,7 +173,7 @@ import Testing
         builder.array("large", type: 10, count: 1)
         builder.raw(UInt64.max)
         let file = try GGUFFile(contents: GuardedBytes(builder.bytes), path: "m.gguf")
-        let error = #expect(throws: GGUFError.self) { try file.integers(forKey: "large") }
+        let error = #expect(throws: GGUFError.self) { try file.metadata.integers(forKey: "large") }
         #expect(error?.found == "expected array of integers below 2^63, found uint64 18446744073709551615")
     }
 }

@@ -40,7 +40,7 @@ import Testing
     @Test func theSampleItselfIsValid() throws {
         let file = try readAll(GGUFBuilder.sample().bytes)
         #expect(file.tensorNames == ["a", "b", "c"])
-        #expect(file.keys.count == 7)
+        #expect(file.metadata.keys.count == 7)
         #expect(file.tensors.last?.byteRange.upperBound == GGUFBuilder.sample().bytes.count)
     }
 

@@ -12,7 +12,8 @@ public final class GGUFFile: WeightSource {
     /// The alignment of the tensor data in bytes.
     public let alignment: Int
 
-    let metadata: GGUFMetadata
+    /// The key-value pairs.
+    public let metadata: GGUFMetadata
 
     /// All tensors in the file's order.
     public let tensors: [WeightTensor]
@@ -71,7 +72,7 @@ public final class GGUFFile: WeightSource {
 
     // Converters split large models and number the parts in the metadata.
     private var partRemedy: String? {
-        guard let parts = value(forKey: "split.count")?.integer, parts > 1 else { return nil }
+        guard let parts = metadata["split.count"]?.integer, parts > 1 else { return nil }
         return "the file is one of \(parts) parts of a split model, merge them into one file"
     }
 }

@@ -19,10 +19,11 @@ struct GGUFHeader {
 
     private(set) var version: UInt32 = 0
     private(set) var alignment = 32
-    private(set) var metadata = GGUFMetadata()
+    private(set) var metadata: GGUFMetadata
     private(set) var tensors: [Tensor] = []
 
     init(bytes: UnsafeRawBufferPointer, path: String) throws(GGUFError) {
+        metadata = GGUFMetadata(path: path)
         var cursor = GGUFCursor(bytes: bytes, path: path)
         try readMagic(&cursor)
         // A tensor line takes at least a name length, a dimension count, a type and an offset; a pair at least a key
