@@ -1,6 +1,8 @@
 internal import Foundation
+internal import KvasirCache
 public import KvasirEngine
 internal import KvasirModels
+internal import KvasirTokenizers
 
 /// Perplexity of a text by windows, the second half of each scored: the procedure of llama.cpp's tool.
 ///

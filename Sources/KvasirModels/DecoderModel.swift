@@ -1,4 +1,5 @@
 public import KvasirCache
+internal import KvasirCodecs
 
 /// A decoder-only language model of some family, its weights loaded.
 ///

@@ -12,7 +12,7 @@ public enum ModelLoader {
     /// - Throws: `ModelError` for an architecture or feature that is not supported and for metadata that contradicts the
     ///   tensors; `GGUFError` and `WeightError` for what is wrong with the file.
     public static func load(_ file: GGUFFile, threads: ThreadPool) throws -> any DecoderModel {
-        let architecture = try file.string(forKey: "general.architecture")
+        let architecture = try file.metadata.string(forKey: "general.architecture")
         switch architecture {
         case "llama": return try LlamaModel(file, threads: threads)
         default:

@@ -32,13 +32,13 @@ public final class GenerationSession {
     ///
     /// - Parameters:
     ///   - request: the prompt and how to go on from it.
-    ///   - isCancelled: asked before every step.
     ///   - onText: called with text as it becomes certain: whole characters, nothing of a stop string.
+    ///   - isCancelled: asked before every step.
     /// - Returns: what was generated, also if it was cancelled.
     /// - Throws: `EngineError` if the prompt is empty or does not fit the context, `CacheError` if the pool has no room,
     ///   `SamplingError` if the model's output has no choosable token. The session can be used again.
     public func generate(
-        _ request: GenerationRequest, isCancelled: () -> Bool = { false }, onText: (String) -> Void = { _ in }
+        _ request: GenerationRequest, onText: (String) -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws -> GenerationResult {
         var sampler = try Sampler(request.sampling, vocabularySize: engine.vocabularySize)
         let clock = ContinuousClock()
@@ -115,8 +115,11 @@ public final class GenerationSession {
     private func nextToken(
         row: Int, sampler: inout Sampler, history: [Int32], prompt: Int
     ) throws -> Int32 {
-        logits.withUnsafeMutableBufferPointer { engine.logits(rows: row..<row + 1, into: $0) }
-        return try sampler.next(logits: logits.span, history: history.span, promptCount: prompt)
+        try logits.withUnsafeMutableBufferPointer { logits in
+            engine.logits(rows: row..<row + 1, into: logits)
+            return try sampler.next(
+                logits: UnsafeBufferPointer(logits).span, history: history.span, promptCount: prompt)
+        }
     }
 }
 

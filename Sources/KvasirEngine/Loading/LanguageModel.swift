@@ -27,7 +27,7 @@ public final class LanguageModel: Sendable {
         // The vocabulary first: it is quick to check, the weights are not.
         tokenizer = try BytePairTokenizer(TokenizerVocabulary(file))
         decoder = try ModelLoader.load(file, threads: threads)
-        chatTemplateSource = try file.optionalString(forKey: "tokenizer.chat_template")
+        chatTemplateSource = try file.metadata.string(ifPresent: "tokenizer.chat_template")
         self.path = path
         guard tokenizer.vocabularySize <= decoder.info.vocabularySize else {
             throw EngineError(

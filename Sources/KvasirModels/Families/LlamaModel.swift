@@ -61,7 +61,7 @@ struct LlamaModel: DecoderModel {
 
         weightBytes = tensors.loadedBytes
         info = ModelInfo(
-            architecture: "llama", name: try file.optionalString(forKey: "general.name") ?? "unnamed",
+            architecture: "llama", name: try file.metadata.string(ifPresent: "general.name") ?? "unnamed",
             vocabularySize: vocabularySize, contextLength: configuration.contextLength, hiddenSize: hidden,
             feedForwardSize: inner,
             cacheShape: CacheShape(
@@ -114,7 +114,7 @@ struct LlamaConfiguration {
     init(_ file: GGUFFile) throws {
         func size(_ key: String, default fallback: Int? = nil) throws -> Int {
             let name = "llama.\(key)"
-            guard let value = try file.optionalInteger(forKey: name) ?? fallback else {
+            guard let value = try file.metadata.integer(ifPresent: name) ?? fallback else {
                 throw ModelError(.badMetadata, received: name, remedy: "is missing; the file is incomplete")
             }
             guard value > 0, value <= 1 << 24 else {
@@ -147,20 +147,20 @@ struct LlamaConfiguration {
                 .badMetadata, received: "llama.rope.dimension_count = \(rotaryDimensions)",
                 remedy: "expected an even number up to the head size \(headSize)")
         }
-        rotaryBase = try file.optionalFloat(forKey: "llama.rope.freq_base").map(Double.init) ?? 10_000
-        let scaling = try file.optionalString(forKey: "llama.rope.scaling.type") ?? "none"
+        rotaryBase = try file.metadata.float(ifPresent: "llama.rope.freq_base").map(Double.init) ?? 10_000
+        let scaling = try file.metadata.string(ifPresent: "llama.rope.scaling.type") ?? "none"
         guard scaling == "none" else {
             throw ModelError(
                 .unsupportedFeature, received: "llama.rope.scaling.type = \(scaling)",
                 remedy: "scaled rotary embedding is not supported; use a model without it")
         }
-        guard try file.optionalInteger(forKey: "llama.expert_count") ?? 0 == 0 else {
+        guard try file.metadata.integer(ifPresent: "llama.expert_count") ?? 0 == 0 else {
             throw ModelError(
                 .unsupportedFeature, received: "llama.expert_count",
                 remedy: "mixtures of experts are not supported; use a dense model")
         }
         let key = "llama.attention.layer_norm_rms_epsilon"
-        guard let epsilon = try file.optionalFloat(forKey: key), epsilon >= 0, epsilon < 1 else {
+        guard let epsilon = try file.metadata.float(ifPresent: key), epsilon >= 0, epsilon < 1 else {
             throw ModelError(.badMetadata, received: key, remedy: "is missing or impossible; the file is incomplete")
         }
         self.epsilon = Float(epsilon)

@@ -15,9 +15,9 @@ final class LinearWeight: Sendable {
     private let packed: AlignedBuffer<UInt8>
 
     /// Rows that lie side by side.
-    static let tileRows = Int(KV_LINEAR_TILE_ROWS.rawValue)
+    static let tileRows = Int(KV_LINEAR_TILE_ROWS)
     /// Columns that share an activation scale.
-    static let groupColumns = Int(KV_LINEAR_GROUP_COLUMNS.rawValue)
+    static let groupColumns = Int(KV_LINEAR_GROUP_COLUMNS)
 
     /// Repacks a tensor, on all threads, and lets the system take its pages back.
     ///

@@ -112,8 +112,7 @@ private struct NormalizeWork: ParallelWork {
 }
 
 private struct SwigluWork: ParallelWork {
-    let swiglu:
-        @convention(c) (UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int) -> Void
+    let swiglu: @convention(c) (UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int) -> Void
     let gate: UnsafeMutablePointer<Float>
     let up: UnsafePointer<Float>
     let rows: Int
@@ -139,8 +138,7 @@ private struct AddWork: ParallelWork {
 }
 
 private struct RotateWork: ParallelWork {
-    let rotate:
-        @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
+    let rotate: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
     let table: RotaryTable
     let values: UnsafeMutablePointer<Float>
     let rows: Int
