@@ -15,7 +15,16 @@ let package = Package(
         .library(name: "Kvasir", targets: ["KvasirEngine"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
         .target(name: "CKvasir"),
@@ -35,7 +44,19 @@ let package = Package(
         .target(
             name: "KvasirEvaluation",
             dependencies: ["KvasirCache", "KvasirEngine", "KvasirModels", "KvasirTokenizers"]),
-        .target(name: "KvasirHub"),
+        .target(
+            name: "KvasirHub",
+            dependencies: [
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                // Subprocess takes its paths; macOS has the module in its SDK.
+                .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
+            ]),
         .executableTarget(
             name: "kvasir",
             dependencies: [
@@ -54,9 +75,20 @@ let package = Package(
             name: "KvasirModelsTests",
             dependencies: ["CKvasir", "KvasirCache", "KvasirModels", "KvasirNumerics", "KvasirWeights"],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "KvasirEngineTests", dependencies: ["KvasirEngine"]),
+        .testTarget(
+            name: "KvasirEngineTests", dependencies: ["KvasirEngine", "KvasirNumerics"],
+            resources: [.copy("Fixtures")]),
         .testTarget(name: "KvasirEvaluationTests", dependencies: ["KvasirEvaluation"]),
-        .testTarget(name: "KvasirHubTests", dependencies: ["KvasirHub"]),
+        .testTarget(
+            name: "KvasirHubTests",
+            dependencies: [
+                "KvasirHub",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]),
         .testTarget(name: "KvasirCommandTests", dependencies: ["kvasir"]),
     ],
     swiftLanguageModes: [.v6],

@@ -53,6 +53,9 @@ public final class CacheAttention {
         softmax = kv_ops_kernels_for(kv_isa(rawValue: instructionSet.code))
     }
 
+    /// Channels of a head.
+    public var headSize: Int { plan.shape.heads.headSize }
+
     /// Bytes of the work buffers.
     public var workBytes: Int {
         queries.byteCount + scores.byteCount + sums.byteCount + maxima.byteCount + totals.byteCount

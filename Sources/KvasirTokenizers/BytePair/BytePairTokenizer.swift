@@ -4,7 +4,11 @@
 /// then the pre-tokenizer; then merges within each piece, lowest rank first. Sennrich et al., "Neural Machine
 /// Translation of Rare Words with Subword Units", 2016; the byte level is GPT-2's.
 ///
-/// Two things differ from that library on purpose. Bytes that are not UTF-8 are encoded as they are, where it would see
+/// Where llama.cpp does otherwise, the library's way is taken: llama.cpp looks for the longest special token anywhere in
+/// the text before shorter ones, merges up to a byte without a token but not across it, and knows no U+017F in
+/// contractions.
+///
+/// Two things differ from the library on purpose. Bytes that are not UTF-8 are encoded as they are, where it would see
 /// replacement characters. And text is never normalized, where Qwen2's definition there asks for composition (NFC), so
 /// that decoding gives back exactly what was encoded; composed text, which is nearly all there is, has the same ids.
 ///

@@ -4,11 +4,11 @@ enum SmolLMSplitter {
         var start = range.lowerBound
         while start < range.upperBound {
             let end: Int
-            if text.classes[start].contains(.number) {
+            if !text.classes[start].isDisjoint(with: .anyNumber) {
                 end = text.endOfScalar(at: start, limit: range.upperBound)
                 body(start..<end)
             } else {
-                end = text.endOfRun(without: .number, from: start, limit: range.upperBound)
+                end = text.endOfRun(without: .anyNumber, from: start, limit: range.upperBound)
                 GPT2Splitter.forEachPiece(of: text, in: start..<end, body)
             }
             start = end

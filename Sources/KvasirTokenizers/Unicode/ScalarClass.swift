@@ -16,9 +16,13 @@ struct ScalarClass: OptionSet, Sendable {
     static let punctuation = ScalarClass(rawValue: 8)
     /// Carriage return or line feed; always `whitespace` too.
     static let newline = ScalarClass(rawValue: 16)
+    /// A number of a later Unicode version than `number` knows; only SmolLM's splitter asks.
+    static let laterNumber = ScalarClass(rawValue: 32)
     /// The second or a later byte of a scalar; the other bits repeat those of its first byte.
     static let continuation = ScalarClass(rawValue: 128)
 
+    /// Every number of either kind.
+    static let anyNumber: ScalarClass = [.number, .laterNumber]
     /// The three classes that end a run of "anything else".
     static let wordOrSpace: ScalarClass = [.letter, .number, .whitespace]
 
@@ -27,6 +31,7 @@ struct ScalarClass: OptionSet, Sendable {
         let ranges: [([UInt32], ScalarClass)] = [
             (ScalarClassRanges.letters, .letter), (ScalarClassRanges.numbers, .number),
             (ScalarClassRanges.whitespace, .whitespace), (ScalarClassRanges.punctuation, .punctuation),
+            (ScalarClassRanges.laterNumbers, .laterNumber),
         ]
         let end = ranges.reduce(0) { max($0, Int($1.0.last ?? 0) + 1) }
         var table = [ScalarClass](repeating: [], count: end)

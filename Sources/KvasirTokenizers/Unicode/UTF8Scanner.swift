@@ -44,15 +44,17 @@ enum UTF8Scanner {
 
     /// The length of the unfinished sequence at the end of `bytes` that more bytes could still complete, 0 to 3.
     static func incompleteSuffixLength(of bytes: some BidirectionalCollection<UInt8>) -> Int {
-        var following: [UInt8] = []
+        var following = 0
+        var second: UInt8?
         for byte in bytes.reversed().prefix(3) {
             if isContinuation(byte) {
-                following.append(byte)
+                following += 1
+                second = byte
                 continue
             }
-            guard sequenceLength(lead: byte) > following.count + 1 else { return 0 }
-            if let second = following.last, !isSecondByte(second, after: byte) { return 0 }
-            return following.count + 1
+            guard sequenceLength(lead: byte) > following + 1 else { return 0 }
+            if let second, !isSecondByte(second, after: byte) { return 0 }
+            return following + 1
         }
         return 0
     }

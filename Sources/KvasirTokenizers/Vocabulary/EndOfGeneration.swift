@@ -4,11 +4,9 @@
 /// repository and file separators are here because a model that writes one has begun another document.
 enum EndOfGeneration {
     static let texts: Set<String> = [
-        "<|im_end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<|return|>",
-        "<|call|>",
-        "<end_of_turn>", "<end_of_utterance>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "</s>", "<eos>",
-        "<|file_sep|>", "<file_sep>", "<|repo_name|>", "<|fim_repo|>", "<fim-repo>", "<REPO>", "<reponame>",
-        "<|fim_pad|>", "<fim-pad>", "<fim_pad>",
+        "<|im_end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>",
+        "<end_of_utterance>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "</s>", "<eos>", "<|file_sep|>", "<|repo_name|>",
+        "<|fim_repo|>", "<fim-repo>", "<REPO>", "<reponame>", "<|fim_pad|>", "<fim-pad>", "<fim_pad>",
     ]
 
     /// The ids in `vocabulary` that end generation.

@@ -1,0 +1,153 @@
+public import KvasirCache
+internal import KvasirModels
+internal import KvasirTokenizers
+
+/// One sequence that is continued from call to call: a conversation, or a single prompt.
+///
+/// What a new prompt has in common with the tokens already cached is not computed again.
+public final class GenerationSession {
+    /// The engine that runs the steps.
+    public let engine: InferenceEngine
+    /// The cached tokens.
+    public let sequence: CacheSequence
+    /// The ids of the cached tokens.
+    public private(set) var cachedTokens: [Int32] = []
+
+    private var logits: [Float]
+
+    /// Creates a session with nothing cached.
+    public init(_ engine: InferenceEngine) {
+        self.engine = engine
+        sequence = engine.makeSequence()
+        logits = [Float](repeating: 0, count: engine.vocabularySize)
+    }
+
+    /// Forgets everything and gives the pages back.
+    public func reset() {
+        sequence.truncate(to: 0)
+        cachedTokens.removeAll()
+    }
+
+    /// Generates text after a prompt.
+    ///
+    /// - Parameters:
+    ///   - request: the prompt and how to go on from it.
+    ///   - onText: called with text as it becomes certain: whole characters, nothing of a stop string.
+    ///   - isCancelled: asked before every step.
+    /// - Returns: what was generated, also if it was cancelled.
+    /// - Throws: `EngineError` if the prompt is empty or does not fit the context, `CacheError` if the pool has no room,
+    ///   `SamplingError` if the model's output has no choosable token. The session can be used again.
+    public func generate(
+        _ request: GenerationRequest, onText: (String) -> Void = { _ in }, isCancelled: () -> Bool = { false }
+    ) throws -> GenerationResult {
+        var sampler = try Sampler(request.sampling, vocabularySize: engine.vocabularySize)
+        let clock = ContinuousClock()
+        let start = clock.now
+        let cached = try begin(request.prompt)
+        var result = GenerationResult(
+            text: "", tokens: [], finishReason: .cancelled, promptTokens: request.prompt.count,
+            cachedPromptTokens: cached, prefillTime: .zero, decodeTime: .zero, seed: sampler.seed)
+        let finished: Bool
+        do {
+            finished = try engine.prefill(request.prompt[cached...], into: sequence, isCancelled: isCancelled)
+        } catch {
+            // The chunks that were run stay cached; what is counted must be what is known.
+            cachedTokens = Array(request.prompt.prefix(sequence.count))
+            throw error
+        }
+        cachedTokens = Array(request.prompt.prefix(sequence.count))
+        guard finished else {
+            result.prefillTime = clock.now - start
+            return result
+        }
+
+        let limit = min(request.maxTokens ?? .max, engine.contextLength - request.prompt.count)
+        var output = TextOutput(engine.model.tokenizer, stops: request.stops)
+        var history = request.prompt
+        var row = engine.lastRow
+        var firstToken: ContinuousClock.Instant?
+        result.finishReason = .length
+        while result.tokens.count < limit {
+            if isCancelled() {
+                result.finishReason = .cancelled
+                break
+            }
+            let token = try nextToken(row: row, sampler: &sampler, history: history, prompt: request.prompt.count)
+            if firstToken == nil { firstToken = clock.now }
+            result.tokens.append(token)
+            history.append(token)
+            if engine.model.tokenizer.endOfGenerationIDs.contains(token) {
+                result.finishReason = .stop
+                break
+            }
+            output.append(token, onText)
+            if output.isStopped {
+                result.finishReason = .stop
+                break
+            }
+            guard result.tokens.count < limit else { break }
+            try engine.run(ForwardStep([.init(sequence: sequence, tokens: [token])]))
+            cachedTokens.append(token)
+            row = 0
+        }
+        output.finish(onText)
+        result.text = output.text
+        let end = clock.now
+        result.prefillTime = (firstToken ?? end) - start
+        result.decodeTime = firstToken.map { end - $0 } ?? .zero
+        return result
+    }
+
+    /// Cuts the cache back to what the prompt begins with and returns that many tokens.
+    ///
+    /// The last token of the prompt is always computed: its logits are wanted.
+    private func begin(_ prompt: [Int32]) throws(EngineError) -> Int {
+        guard !prompt.isEmpty else {
+            throw EngineError(.emptyPrompt, received: "prompt without tokens", remedy: "give at least one")
+        }
+        let common = zip(cachedTokens, prompt).prefix { $0 == $1 }.count
+        let kept = min(common, prompt.count - 1)
+        sequence.truncate(to: kept)
+        cachedTokens.removeSubrange(kept...)
+        return kept
+    }
+
+    private func nextToken(
+        row: Int, sampler: inout Sampler, history: [Int32], prompt: Int
+    ) throws -> Int32 {
+        try logits.withUnsafeMutableBufferPointer { logits in
+            engine.logits(rows: row..<row + 1, into: logits)
+            return try sampler.next(
+                logits: UnsafeBufferPointer(logits).span, history: history.span, promptCount: prompt)
+        }
+    }
+}
+
+/// Tokens on their way to text: whole characters, up to the first stop string.
+private struct TextOutput {
+    private(set) var text = ""
+    private var decoder: StreamingDecoder
+    private var matcher: StopStringMatcher
+
+    init(_ tokenizer: BytePairTokenizer, stops: StopStrings) {
+        decoder = StreamingDecoder(tokenizer)
+        matcher = StopStringMatcher(stops)
+    }
+
+    var isStopped: Bool { matcher.matched != nil }
+
+    mutating func append(_ token: Int32, _ onText: (String) -> Void) {
+        emit(matcher.consume(decoder.append(token)), onText)
+    }
+
+    mutating func finish(_ onText: (String) -> Void) {
+        if !isStopped { emit(matcher.consume(decoder.finish()), onText) }
+        if !isStopped { emit(matcher.finish(), onText) }
+    }
+
+    private mutating func emit(_ fragment: String, _ onText: (String) -> Void) {
+        guard !fragment.isEmpty else { return }
+        text += fragment
+        onText(fragment)
+    }
+}

@@ -1,0 +1,123 @@
+public import KvasirCache
+public import KvasirModels
+public import KvasirNumerics
+
+/// A loaded model with a cache: runs steps of one or many sequences.
+///
+/// Used by one thread at a time; inside a step it uses all threads of its pool.
+public final class InferenceEngine {
+    /// The model.
+    public let model: LanguageModel
+    /// The cache as resolved for the model.
+    public let plan: CachePlan
+    /// Where the sequences' pages come from.
+    public let pool: PagePool
+    /// The most tokens a sequence may hold.
+    public let contextLength: Int
+
+    private let operations: Operations
+    private let workspace: DecoderWorkspace
+
+    /// Tokens of a prompt that go through the model together: enough to share every weight that is read, few enough
+    /// that the activations of a step stay small beside the cache.
+    public static let prefillChunk = 256
+
+    /// Resolves the cache of a model; takes no cache memory yet.
+    ///
+    /// - Parameters:
+    ///   - model: the model.
+    ///   - cache: the codecs for keys and values.
+    ///   - contextLength: the most tokens a sequence may hold; the model's own limit if nil.
+    ///   - cacheBudget: the most bytes the pages of all sequences may take.
+    ///   - threads: the pool that every step uses.
+    ///   - instructionSet: which kernels.
+    ///   - precision: how linear layers multiply.
+    /// - Throws: `CacheError` if the model's heads do not suit a codec; `EngineError` if the context is not possible.
+    public init(
+        model: LanguageModel, cache: CacheConfiguration = .default, contextLength: Int? = nil,
+        cacheBudget: Int = .max, threads: ThreadPool, instructionSet: InstructionSet,
+        precision: LinearPrecision = .int8
+    ) throws {
+        let info = model.decoder.info
+        let contextLength = contextLength ?? info.contextLength
+        guard contextLength >= 1, contextLength <= info.contextLength else {
+            throw EngineError(
+                .badContext, received: "context of \(contextLength) tokens",
+                remedy: "this model was made for 1 to \(info.contextLength)")
+        }
+        self.model = model
+        self.contextLength = contextLength
+        plan = try CachePlan(cache, shape: info.cacheShape, instructionSet: instructionSet)
+        pool = PagePool(plan: plan, budget: cacheBudget)
+        operations = Operations(plan: plan, instructionSet: instructionSet, threads: threads, precision: precision)
+        workspace = DecoderWorkspace(info)
+    }
+
+    /// Tokens of the vocabulary: the length of a row of logits.
+    public var vocabularySize: Int { model.decoder.info.vocabularySize }
+
+    /// Bytes of everything a step needs beside weights and pages.
+    public var workBytes: Int { operations.workBytes + workspace.byteCount }
+
+    /// Creates a sequence without tokens.
+    public func makeSequence() -> CacheSequence { CacheSequence(plan: plan, pool: pool) }
+
+    /// Runs one step: the new tokens of every segment are stored in its sequence.
+    ///
+    /// - Throws: `CacheError` if the pool has no room, `EngineError` if a sequence would exceed the context; no sequence
+    ///   has changed then.
+    public func run(_ step: ForwardStep) throws {
+        for segment in step.segments {
+            try check(segment.sequence.count + segment.tokens.count, received: "sequence")
+            try segment.sequence.reserve(segment.tokens.count)
+        }
+        model.decoder.forward(step, operations, workspace)
+    }
+
+    /// Computes the logits of some rows of the last step: rows x vocabulary.
+    public func logits(rows: Range<Int>, into logits: UnsafeMutableBufferPointer<Float>) {
+        model.decoder.logits(rows: rows, operations, workspace, into: logits)
+    }
+
+    /// Runs a prompt in chunks, so that what is beside the cache does not grow with its length.
+    ///
+    /// - Parameters:
+    ///   - tokens: the prompt, at least one token.
+    ///   - sequence: where it is stored.
+    ///   - isCancelled: asked before every chunk.
+    /// - Returns: whether the whole prompt was run; if so, the last row of the last step is its last token.
+    /// - Throws: as `run`; the sequence then holds the chunks that were run before.
+    @discardableResult
+    public func prefill(
+        _ tokens: ArraySlice<Int32>, into sequence: CacheSequence, isCancelled: () -> Bool = { false }
+    ) throws -> Bool {
+        guard !tokens.isEmpty else {
+            throw EngineError(.emptyPrompt, received: "prompt without tokens", remedy: "give at least one")
+        }
+        try check(sequence.count + tokens.count, received: "prompt")
+        // Room for all of it first: a budget that is too small shows before any work is done.
+        try sequence.reserve(tokens.count)
+        var rest = tokens
+        while !rest.isEmpty {
+            if isCancelled() { return false }
+            // Cut at absolute positions, so that a sequence continued from a shared prefix meets the same cuts.
+            let room = Self.prefillChunk - sequence.count % Self.prefillChunk
+            let chunk = rest.prefix(room)
+            try run(ForwardStep([.init(sequence: sequence, tokens: Array(chunk))]))
+            rest = rest.dropFirst(chunk.count)
+            lastRow = chunk.count - 1
+        }
+        return true
+    }
+
+    /// The row of the last token that `prefill` ran.
+    public private(set) var lastRow = 0
+
+    private func check(_ tokens: Int, received: String) throws(EngineError) {
+        guard tokens <= contextLength else {
+            throw EngineError(
+                .contextExceeded, received: "\(received) of \(tokens) tokens",
+                remedy: "the context holds \(contextLength); shorten it, or raise the context up to the model's limit")
+        }
+    }
+}

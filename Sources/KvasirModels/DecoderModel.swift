@@ -1,0 +1,84 @@
+public import KvasirCache
+internal import KvasirCodecs
+
+/// A decoder-only language model of some family, its weights loaded.
+///
+/// Families differ in `forward` alone and reach memory only through `Operations`, so that another device can supply the
+/// same operations.
+public protocol DecoderModel: Sendable {
+    /// Sizes and names.
+    var info: ModelInfo { get }
+
+    /// Bytes of the weights in memory.
+    var weightBytes: Int { get }
+
+    /// Runs the tokens of a step through all layers, stores their keys and values and counts them as cached.
+    ///
+    /// The final hidden states stay in `workspace` for `logits`.
+    func forward(_ step: ForwardStep, _ operations: Operations, _ workspace: DecoderWorkspace)
+
+    /// Computes the logits of some rows of the last step: rows x `info.vocabularySize`.
+    func logits(
+        rows: Range<Int>, _ operations: Operations, _ workspace: DecoderWorkspace,
+        into logits: UnsafeMutableBufferPointer<Float>)
+}
+
+/// Sizes and names of a model.
+public struct ModelInfo: Sendable, Hashable {
+    /// The family as the file names it, `llama` for example.
+    public let architecture: String
+    /// The model's name as the file gives it.
+    public let name: String
+    /// Tokens the model knows.
+    public let vocabularySize: Int
+    /// The longest context the model was made for.
+    public let contextLength: Int
+    /// Width of the hidden state.
+    public let hiddenSize: Int
+    /// Width inside the MLP.
+    public let feedForwardSize: Int
+    /// The shape of its cache.
+    public let cacheShape: CacheShape
+}
+
+/// The activations of a step, by role; reused from step to step.
+public final class DecoderWorkspace {
+    /// The residual stream.
+    let hidden: Activations
+    /// Its normalized form, input of the linear layers.
+    let normed: Activations
+    let query: Activations
+    let key: Activations
+    let value: Activations
+    /// The output of attention, before its projection.
+    let attended: Activations
+    /// What attention or the MLP adds to the residual stream.
+    let delta: Activations
+    let gate: Activations
+    let up: Activations
+
+    private let all: [Activations]
+
+    /// Creates the workspace of a model; it takes memory with the first step.
+    public init(_ info: ModelInfo) {
+        let queryWidth = info.cacheShape.queryHeads * info.cacheShape.heads.headSize
+        let width = info.cacheShape.heads.width
+        hidden = Activations(columns: info.hiddenSize)
+        normed = Activations(columns: info.hiddenSize)
+        query = Activations(columns: queryWidth)
+        key = Activations(columns: width)
+        value = Activations(columns: width)
+        attended = Activations(columns: queryWidth)
+        delta = Activations(columns: info.hiddenSize)
+        gate = Activations(columns: info.feedForwardSize)
+        up = Activations(columns: info.feedForwardSize)
+        all = [hidden, normed, query, key, value, attended, delta, gate, up]
+    }
+
+    func resize(rows: Int) {
+        for activations in all { activations.resize(rows: rows) }
+    }
+
+    /// Bytes of all activations.
+    public var byteCount: Int { all.reduce(0) { $0 + $1.byteCount } }
+}

@@ -1,0 +1,168 @@
+internal import CKvasir
+internal import KvasirCache
+internal import KvasirCodecs
+internal import KvasirNumerics
+internal import KvasirWeights
+
+/// The Llama family: RMS norms, grouped-query attention with rotary embedding, SwiGLU; no biases.
+///
+/// Source: Touvron et al., "LLaMA" (arXiv:2302.13971), section 2.2; grouped queries: Ainslie et al. (arXiv:2305.13245).
+/// GGUF stores query and key rows permuted so that rotary embedding turns neighbouring channels.
+struct LlamaModel: DecoderModel {
+    let info: ModelInfo
+    let weightBytes: Int
+
+    private let configuration: LlamaConfiguration
+    private let embedding: WeightTensor
+    private let layers: [Layer]
+    private let finalNorm: [Float]
+    private let head: LinearWeight
+
+    private struct Layer: Sendable {
+        let attentionNorm: [Float]
+        let query: LinearWeight
+        let key: LinearWeight
+        let value: LinearWeight
+        let output: LinearWeight
+        let feedForwardNorm: [Float]
+        let gate: LinearWeight
+        let up: LinearWeight
+        let down: LinearWeight
+    }
+
+    init(_ file: GGUFFile, threads: ThreadPool) throws {
+        let tensors = TensorLoader(file, threads: threads)
+        let configuration = try LlamaConfiguration(file)
+        self.configuration = configuration
+        let hidden = configuration.hiddenSize
+        let width = configuration.heads.width
+        let queryWidth = configuration.queryHeads * configuration.heads.headSize
+        let inner = configuration.feedForwardSize
+
+        embedding = try tensors.table("token_embd.weight", columns: hidden)
+        let vocabularySize = embedding.rows
+        layers = try (0..<configuration.layers).map { index in
+            func linear(_ name: String, _ columns: Int, _ rows: Int) throws -> LinearWeight {
+                try tensors.linear("blk.\(index).\(name).weight", columns: columns, rows: rows)
+            }
+            return Layer(
+                attentionNorm: try tensors.vector("blk.\(index).attn_norm.weight", count: hidden),
+                query: try linear("attn_q", hidden, queryWidth), key: try linear("attn_k", hidden, width),
+                value: try linear("attn_v", hidden, width), output: try linear("attn_output", queryWidth, hidden),
+                feedForwardNorm: try tensors.vector("blk.\(index).ffn_norm.weight", count: hidden),
+                gate: try linear("ffn_gate", hidden, inner), up: try linear("ffn_up", hidden, inner),
+                down: try linear("ffn_down", inner, hidden))
+        }
+        finalNorm = try tensors.vector("output_norm.weight", count: hidden)
+        // A model without its own output matrix reads its logits off the embedding.
+        let headName = file.tensorNames.contains("output.weight") ? "output.weight" : "token_embd.weight"
+        head = try tensors.linear(headName, columns: hidden, rows: vocabularySize)
+        try tensors.refuseUnused(family: "llama")
+
+        weightBytes = tensors.loadedBytes
+        info = ModelInfo(
+            architecture: "llama", name: try file.metadata.string(ifPresent: "general.name") ?? "unnamed",
+            vocabularySize: vocabularySize, contextLength: configuration.contextLength, hiddenSize: hidden,
+            feedForwardSize: inner,
+            cacheShape: CacheShape(
+                layers: configuration.layers, heads: configuration.heads, queryHeads: configuration.queryHeads))
+    }
+
+    func forward(_ step: ForwardStep, _ operations: Operations, _ w: DecoderWorkspace) {
+        w.resize(rows: step.rows)
+        let rotary = operations.rotaryTable(
+            for: step, dimensions: configuration.rotaryDimensions, base: configuration.rotaryBase)
+        operations.embed(step, from: embedding, into: w.hidden)
+        for (index, layer) in layers.enumerated() {
+            operations.normalize(w.hidden, layer.attentionNorm, epsilon: configuration.epsilon, into: w.normed)
+            operations.multiply(w.normed, (layer.query, w.query), (layer.key, w.key), (layer.value, w.value))
+            operations.rotate(w.query, heads: configuration.queryHeads, rotary)
+            operations.rotate(w.key, heads: configuration.heads.kvHeads, rotary)
+            operations.attend(layer: index, step, queries: w.query, keys: w.key, values: w.value, into: w.attended)
+            operations.multiply(w.attended, (layer.output, w.delta))
+            operations.add(w.delta, to: w.hidden)
+            operations.normalize(w.hidden, layer.feedForwardNorm, epsilon: configuration.epsilon, into: w.normed)
+            operations.multiply(w.normed, (layer.gate, w.gate), (layer.up, w.up))
+            operations.swiglu(gate: w.gate, up: w.up)
+            operations.multiply(w.gate, (layer.down, w.delta))
+            operations.add(w.delta, to: w.hidden)
+        }
+        operations.advance(step)
+    }
+
+    func logits(
+        rows: Range<Int>, _ operations: Operations, _ w: DecoderWorkspace,
+        into logits: UnsafeMutableBufferPointer<Float>
+    ) {
+        operations.normalize(w.hidden, finalNorm, epsilon: configuration.epsilon, into: w.normed, rows: rows)
+        operations.multiply(w.normed, rows: rows, head, into: logits)
+    }
+}
+
+/// The numbers of a Llama model, read from a GGUF file's metadata and checked.
+struct LlamaConfiguration {
+    let layers: Int
+    let hiddenSize: Int
+    let feedForwardSize: Int
+    let queryHeads: Int
+    let heads: HeadShape
+    let contextLength: Int
+    let rotaryDimensions: Int
+    let rotaryBase: Double
+    let epsilon: Float
+
+    init(_ file: GGUFFile) throws {
+        func size(_ key: String, default fallback: Int? = nil) throws -> Int {
+            let name = "llama.\(key)"
+            guard let value = try file.metadata.integer(ifPresent: name) ?? fallback else {
+                throw ModelError(.badMetadata, received: name, remedy: "is missing; the file is incomplete")
+            }
+            guard value > 0, value <= 1 << 24 else {
+                throw ModelError(.badMetadata, received: "\(name) = \(value)", remedy: "expected a positive size")
+            }
+            return value
+        }
+        layers = try size("block_count")
+        hiddenSize = try size("embedding_length")
+        feedForwardSize = try size("feed_forward_length")
+        queryHeads = try size("attention.head_count")
+        contextLength = try size("context_length")
+        let kvHeads = try size("attention.head_count_kv", default: queryHeads)
+        guard queryHeads % kvHeads == 0 else {
+            throw ModelError(
+                .badMetadata, received: "llama.attention.head_count_kv = \(kvHeads)",
+                remedy: "expected a divisor of the \(queryHeads) query heads")
+        }
+        let headSize = try size("attention.key_length", default: hiddenSize / queryHeads)
+        let valueSize = try size("attention.value_length", default: headSize)
+        guard valueSize == headSize else {
+            throw ModelError(
+                .unsupportedFeature, received: "llama.attention.value_length = \(valueSize)",
+                remedy: "heads whose values differ in size from their keys (\(headSize)) are not supported")
+        }
+        heads = HeadShape(kvHeads: kvHeads, headSize: headSize)
+        rotaryDimensions = try size("rope.dimension_count", default: headSize)
+        guard rotaryDimensions % 2 == 0, rotaryDimensions <= headSize else {
+            throw ModelError(
+                .badMetadata, received: "llama.rope.dimension_count = \(rotaryDimensions)",
+                remedy: "expected an even number up to the head size \(headSize)")
+        }
+        rotaryBase = try file.metadata.float(ifPresent: "llama.rope.freq_base").map(Double.init) ?? 10_000
+        let scaling = try file.metadata.string(ifPresent: "llama.rope.scaling.type") ?? "none"
+        guard scaling == "none" else {
+            throw ModelError(
+                .unsupportedFeature, received: "llama.rope.scaling.type = \(scaling)",
+                remedy: "scaled rotary embedding is not supported; use a model without it")
+        }
+        guard try file.metadata.integer(ifPresent: "llama.expert_count") ?? 0 == 0 else {
+            throw ModelError(
+                .unsupportedFeature, received: "llama.expert_count",
+                remedy: "mixtures of experts are not supported; use a dense model")
+        }
+        let key = "llama.attention.layer_norm_rms_epsilon"
+        guard let epsilon = try file.metadata.float(ifPresent: key), epsilon >= 0, epsilon < 1 else {
+            throw ModelError(.badMetadata, received: key, remedy: "is missing or impossible; the file is incomplete")
+        }
+        self.epsilon = Float(epsilon)
+    }
+}

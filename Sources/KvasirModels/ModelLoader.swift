@@ -1,0 +1,83 @@
+internal import KvasirCache
+public import KvasirNumerics
+public import KvasirWeights
+
+/// The families, by the architecture a file names. Adding one is adding a line to `load`.
+public enum ModelLoader {
+    /// The architectures that can be loaded.
+    public static let architectures = ["llama"]
+
+    /// Loads the model of a GGUF file: reads its metadata, checks every tensor, repacks the weights.
+    ///
+    /// - Throws: `ModelError` for an architecture or feature that is not supported and for metadata that contradicts the
+    ///   tensors; `GGUFError` and `WeightError` for what is wrong with the file.
+    public static func load(_ file: GGUFFile, threads: ThreadPool) throws -> any DecoderModel {
+        let architecture = try file.metadata.string(forKey: "general.architecture")
+        switch architecture {
+        case "llama": return try LlamaModel(file, threads: threads)
+        default:
+            throw ModelError(
+                .unsupportedArchitecture, received: "general.architecture = \(architecture)",
+                remedy: "this model family is not supported; supported: \(architectures.joined(separator: ", "))")
+        }
+    }
+}
+
+/// Reads the tensors of a model, checks their shapes, and notes which ones were used.
+final class TensorLoader {
+    private let file: GGUFFile
+    private let threads: ThreadPool
+    private var used: Set<String> = []
+    /// Bytes of everything read so far, in memory.
+    private(set) var loadedBytes = 0
+
+    init(_ file: GGUFFile, threads: ThreadPool) {
+        self.file = file
+        self.threads = threads
+    }
+
+    /// A matrix whose rows are read one at a time, left in the file.
+    func table(_ name: String, columns: Int) throws -> WeightTensor {
+        let tensor = try self.tensor(name)
+        guard tensor.shape.count == 2, tensor.columns == columns else {
+            throw shapeError(tensor, expected: "rows of \(columns) values")
+        }
+        return tensor
+    }
+
+    /// The matrix of a linear layer.
+    func linear(_ name: String, columns: Int, rows: Int) throws -> LinearWeight {
+        let tensor = try self.tensor(name)
+        guard tensor.shape == [columns, rows] else { throw shapeError(tensor, expected: "[\(columns), \(rows)]") }
+        let weight = try LinearWeight(tensor, threads: threads)
+        loadedBytes += weight.byteCount
+        return weight
+    }
+
+    /// A vector, as floats.
+    func vector(_ name: String, count: Int) throws -> [Float] {
+        let tensor = try self.tensor(name)
+        guard tensor.shape == [count] else { throw shapeError(tensor, expected: "[\(count)]") }
+        loadedBytes += count * MemoryLayout<Float>.stride
+        return tensor.dequantized()
+    }
+
+    /// Refuses a file with a tensor that nobody asked for: ignoring it would compute another model.
+    func refuseUnused(family: String) throws(ModelError) {
+        guard let unused = file.tensorNames.first(where: { !used.contains($0) }) else { return }
+        throw ModelError(
+            .unsupportedFeature, received: "tensor '\(unused)'",
+            remedy: "the \(family) family as implemented here has no such weights; use another model")
+    }
+
+    private func tensor(_ name: String) throws -> WeightTensor {
+        used.insert(name)
+        return try file.tensor(named: name)
+    }
+
+    private func shapeError(_ tensor: WeightTensor, expected: String) -> ModelError {
+        ModelError(
+            .badTensor, received: "tensor '\(tensor.name)' of shape \(tensor.shape)",
+            remedy: "expected \(expected) from the file's metadata; the file is inconsistent, use another one")
+    }
+}
