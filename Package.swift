@@ -64,11 +64,14 @@ let package = Package(
                 "KvasirNumerics", "KvasirTokenizers", "KvasirWeights",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        .target(name: "KvasirTestSupport", path: "Tests/KvasirTestSupport"),
         .testTarget(name: "KvasirNumericsTests", dependencies: ["CKvasir", "KvasirNumerics"]),
         .testTarget(
-            name: "KvasirWeightsTests", dependencies: ["CKvasir", "KvasirWeights"], resources: [.copy("Fixtures")]),
+            name: "KvasirWeightsTests", dependencies: ["CKvasir", "KvasirTestSupport", "KvasirWeights"],
+            resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "KvasirTokenizersTests", dependencies: ["KvasirTokenizers"], resources: [.copy("Fixtures")]),
+            name: "KvasirTokenizersTests", dependencies: ["KvasirTestSupport", "KvasirTokenizers", "KvasirWeights"],
+            resources: [.copy("Fixtures")]),
         .testTarget(name: "KvasirCodecsTests", dependencies: ["CKvasir", "KvasirCodecs", "KvasirNumerics"]),
         .testTarget(name: "KvasirCacheTests", dependencies: ["KvasirCache", "KvasirCodecs", "KvasirNumerics"]),
         .testTarget(
