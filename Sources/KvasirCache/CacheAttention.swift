@@ -65,13 +65,12 @@ public final class CacheAttention {
     ///
     /// - Parameters:
     ///   - layer: index of the layer.
-    ///   - queries: rows x (query heads x head size), after rotary embedding.
+    ///   - queries: tokens x (query heads x head size), after rotary embedding.
     ///   - factor: what scores are multiplied by, 1/sqrt(head size) as a rule.
     ///   - segments: the sequences of the step.
     ///   - output: the same shape as the queries.
     public func attend(
-        layer: Int, queries: UnsafePointer<Float>, factor: Float, segments: [AttentionSegment],
-        output: UnsafeMutablePointer<Float>
+        layer: Int, queries: FloatMatrix, factor: Float, segments: [AttentionSegment], output: FloatMatrix
     ) {
         let step = Step(
             layer: plan.layers[layer], shape: plan.shape, softmax: softmax, queries: queries, output: output)
@@ -170,19 +169,19 @@ private struct Step {
     let layer: CachePlan.Layer
     let shape: CacheShape
     let softmax: UnsafePointer<kv_ops_kernels>
-    let queries: UnsafePointer<Float>
-    let output: UnsafeMutablePointer<Float>
+    let queries: FloatMatrix
+    let output: FloatMatrix
 
-    /// Where row `row` of a KV head starts among queries and outputs.
-    func offset(_ tile: Tile, head: Int, row: Int) -> Int {
+    /// Where row `row` of a KV head starts in a matrix of tokens x (query heads x head size).
+    func address(of row: Int, head: Int, _ tile: Tile, in matrix: FloatMatrix) -> UnsafeMutablePointer<Float> {
         let (token, member) = row.quotientAndRemainder(dividingBy: shape.groupSize)
-        return ((tile.firstRow + token) * shape.queryHeads + head * shape.groupSize + member) * shape.heads.headSize
+        return matrix.row(tile.firstRow + token) + (head * shape.groupSize + member) * shape.heads.headSize
     }
 
     func prepare(_ tile: Tile, head: Int, factor: Float, into prepared: UnsafeMutablePointer<UInt8>) {
         for row in 0..<tile.tokens * shape.groupSize {
             layer.keys.prepare(
-                query: queries + offset(tile, head: head, row: row), factor: factor,
+                query: address(of: row, head: head, tile, in: queries), factor: factor,
                 into: UnsafeMutableRawPointer(prepared + row * layer.keys.queryBytes))
         }
     }
@@ -227,7 +226,7 @@ private struct Step {
 
     /// Writes one row's output: the sums over the total of its weights.
     func write(_ tile: Tile, head: Int, row: Int, sums: UnsafePointer<Float>, total: Float) {
-        let target = output + offset(tile, head: head, row: row)
+        let target = address(of: row, head: head, tile, in: output)
         let inverse = 1 / total
         // Adding zero turns -0 into 0: how many ranges were added up must not show in a sign.
         for channel in 0..<shape.heads.headSize { target[channel] = (sums[channel] + 0) * inverse }

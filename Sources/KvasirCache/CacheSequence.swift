@@ -52,19 +52,18 @@ public final class CacheSequence {
     ///
     /// - Parameters:
     ///   - layer: index of the layer.
-    ///   - tokens: how many; `reserve` has made room for them.
-    ///   - keys: tokens x width, after rotary embedding.
+    ///   - keys: tokens x width, after rotary embedding; `reserve` has made room for them.
     ///   - values: tokens x width.
     ///   - threads: the pages are shared out among them.
-    public func store(
-        layer: Int, tokens: Int, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, threads: ThreadPool
-    ) {
+    public func store(layer: Int, keys: FloatMatrix, values: FloatMatrix, threads: ThreadPool) {
+        let tokens = keys.rows
+        precondition(values.rows == tokens, "every token has a key and a value")
         precondition(count + tokens <= capacity, "reserve has made no room for these tokens")
         guard tokens > 0 else { return }
         let firstPage = count / PageGeometry.tokens
         let touched = PageGeometry.pages(forTokens: count + tokens) - firstPage
         let work = StoreWork(
-            sequence: self, layer: plan.layers[layer], keys: keys, values: values, tokens: tokens, firstPage: firstPage)
+            sequence: self, layer: plan.layers[layer], keys: keys, values: values, firstPage: firstPage)
         // One token is stored in less time than it takes to hand it out.
         if tokens == 1 {
             work.perform(item: 0, worker: 0)
@@ -125,24 +124,22 @@ public final class CacheSequence {
 private struct StoreWork: ParallelWork {
     unowned(unsafe) let sequence: CacheSequence
     let layer: CachePlan.Layer
-    let keys: UnsafePointer<Float>
-    let values: UnsafePointer<Float>
-    let tokens: Int
+    let keys: FloatMatrix
+    let values: FloatMatrix
     let firstPage: Int
 
     func perform(item: Int, worker: Int) {
         let page = firstPage + item / 2
         let first = max(page * PageGeometry.tokens, sequence.count)
-        let end = min((page + 1) * PageGeometry.tokens, sequence.count + tokens)
+        let end = min((page + 1) * PageGeometry.tokens, sequence.count + keys.rows)
         let memory = sequence.memory(page: page)
-        let width = sequence.plan.shape.heads.width
         for position in first..<end {
-            let row = (position - sequence.count) * width
+            let row = position - sequence.count
             let slot = position % PageGeometry.tokens
             if item % 2 == 0 {
-                layer.keys.encode(keys + row, slot: slot, into: memory + layer.keyOffset)
+                layer.keys.encode(keys.row(row), slot: slot, into: memory + layer.keyOffset)
             } else {
-                layer.values.encode(values + row, slot: slot, into: memory + layer.valueOffset)
+                layer.values.encode(values.row(row), slot: slot, into: memory + layer.valueOffset)
             }
         }
     }

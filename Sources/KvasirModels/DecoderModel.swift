@@ -47,15 +47,14 @@ public final class DecoderWorkspace {
     let hidden: Activations
     /// Its normalized form, input of the linear layers.
     let normed: Activations
-    let query: Activations
-    let key: Activations
-    let value: Activations
+    /// Queries, keys and values side by side.
+    let projections: Activations
     /// The output of attention, before its projection.
     let attended: Activations
     /// What attention or the MLP adds to the residual stream.
     let delta: Activations
-    let gate: Activations
-    let up: Activations
+    /// The two inputs of the MLP's activation side by side.
+    let gateAndUp: Activations
 
     private let all: [Activations]
 
@@ -65,14 +64,11 @@ public final class DecoderWorkspace {
         let width = info.cacheShape.heads.width
         hidden = Activations(columns: info.hiddenSize)
         normed = Activations(columns: info.hiddenSize)
-        query = Activations(columns: queryWidth)
-        key = Activations(columns: width)
-        value = Activations(columns: width)
+        projections = Activations(columns: queryWidth + 2 * width)
         attended = Activations(columns: queryWidth)
         delta = Activations(columns: info.hiddenSize)
-        gate = Activations(columns: info.feedForwardSize)
-        up = Activations(columns: info.feedForwardSize)
-        all = [hidden, normed, query, key, value, attended, delta, gate, up]
+        gateAndUp = Activations(columns: 2 * info.feedForwardSize)
+        all = [hidden, normed, projections, attended, delta, gateAndUp]
     }
 
     func resize(rows: Int) {

@@ -74,14 +74,30 @@ struct CacheFixture {
 
     func sequence() -> CacheSequence { CacheSequence(plan: plan, pool: pool) }
 
+    /// Stores tokens whose keys and values lie side by side, as those of a fused projection do.
+    private func store(_ keys: [Float], _ values: [Float], in sequence: CacheSequence, layer: Int) {
+        let width = plan.shape.heads.width
+        let rows = keys.count / width
+        var both = [Float](repeating: .nan, count: rows * width * 2)
+        for row in 0..<rows {
+            both.replaceSubrange(row * 2 * width..<(row * 2 + 1) * width, with: keys[row * width..<(row + 1) * width])
+            both.replaceSubrange(
+                (row * 2 + 1) * width..<(row + 1) * 2 * width, with: values[row * width..<(row + 1) * width])
+        }
+        both.withUnsafeMutableBufferPointer { both in
+            let matrix = FloatMatrix(both.baseAddress!, rows: rows, columns: 2 * width)
+            sequence.store(
+                layer: layer, keys: matrix.columns(0..<width), values: matrix.columns(width..<2 * width),
+                threads: threads)
+        }
+    }
+
     /// Stores the next tokens of a stream without attending.
     func append(_ count: Int, of stream: TokenStream, to sequence: CacheSequence) throws {
         try sequence.reserve(count)
         let range = sequence.count..<sequence.count + count
         for layer in 0..<plan.shape.layers {
-            sequence.store(
-                layer: layer, tokens: count, keys: stream.keys(range, layer: layer),
-                values: stream.values(range, layer: layer), threads: threads)
+            store(stream.keys(range, layer: layer), stream.values(range, layer: layer), in: sequence, layer: layer)
         }
         sequence.advance(count)
     }
@@ -106,14 +122,20 @@ struct CacheFixture {
         for layer in 0..<plan.shape.layers {
             for part in parts {
                 let range = part.sequence.count..<part.sequence.count + part.tokens
-                part.sequence.store(
-                    layer: layer, tokens: part.tokens, keys: part.stream.keys(range, layer: layer),
-                    values: part.stream.values(range, layer: layer), threads: threads)
+                store(
+                    part.stream.keys(range, layer: layer), part.stream.values(range, layer: layer), in: part.sequence,
+                    layer: layer)
             }
             var output = [Float](repeating: .signalingNaN, count: queries.count)
-            attention.attend(
-                layer: layer, queries: queries, factor: 1 / Float(plan.shape.heads.headSize).squareRoot(),
-                segments: segments, output: &output)
+            let rows = queries.count / width
+            queries.withUnsafeMutableBufferPointer { queries in
+                output.withUnsafeMutableBufferPointer { output in
+                    attention.attend(
+                        layer: layer, queries: FloatMatrix(queries.baseAddress!, rows: rows, columns: width),
+                        factor: 1 / Float(plan.shape.heads.headSize).squareRoot(), segments: segments,
+                        output: FloatMatrix(output.baseAddress!, rows: rows, columns: width))
+                }
+            }
             for (index, segment) in segments.enumerated() {
                 let start = segment.firstRow * width
                 results[index].append(Array(output[start..<start + segment.tokens * width]))

@@ -51,15 +51,15 @@ struct BlockCodebook: @unchecked Sendable {  // the kernel table is a constant
 
     /// Levels as 8-bit integers for the integer dot products, and the unit that turns them back.
     ///
-    /// The unit need not be 1/127: the one whose multiples come closest to all levels halves the error.
+    /// The unit need not be 1/127: the one whose multiples come closest to all levels halves the error. The mean counts
+    /// besides, as often as there are levels, because it adds up over tokens where single errors average out.
     static func integerLevels(_ levels: [Float]) -> (codes: [Int8], unit: Float) {
         var best: (error: Float, largest: Float) = (.infinity, 127)
         for step in 0...1_270 {
             let largest = 127 - Float(step) / 20
-            let error = levels.reduce(into: Float(0)) { sum, level in
-                let difference = level - (level * largest).rounded() / largest
-                sum += difference * difference
-            }
+            let errors = levels.map { ($0 * largest).rounded() / largest - $0 }
+            let sum = errors.reduce(0, +)
+            let error = errors.reduce(0) { $0 + $1 * $1 } + sum * sum
             if error < best.error { best = (error, largest) }
         }
         return (levels.map { Int8(($0 * best.largest).rounded()) }, 1 / best.largest)

@@ -16,18 +16,15 @@ struct LlamaModel: DecoderModel {
     private let embedding: WeightTensor
     private let layers: [Layer]
     private let finalNorm: [Float]
-    private let head: LinearWeight
+    private let head: LinearLayer
 
     private struct Layer: Sendable {
         let attentionNorm: [Float]
-        let query: LinearWeight
-        let key: LinearWeight
-        let value: LinearWeight
-        let output: LinearWeight
+        let projections: LinearLayer
+        let output: LinearLayer
         let feedForwardNorm: [Float]
-        let gate: LinearWeight
-        let up: LinearWeight
-        let down: LinearWeight
+        let gateAndUp: LinearLayer
+        let down: LinearLayer
     }
 
     init(_ file: GGUFFile, threads: ThreadPool) throws {
@@ -47,16 +44,18 @@ struct LlamaModel: DecoderModel {
             }
             return Layer(
                 attentionNorm: try tensors.vector("blk.\(index).attn_norm.weight", count: hidden),
-                query: try linear("attn_q", hidden, queryWidth), key: try linear("attn_k", hidden, width),
-                value: try linear("attn_v", hidden, width), output: try linear("attn_output", queryWidth, hidden),
+                projections: LinearLayer(
+                    try linear("attn_q", hidden, queryWidth), try linear("attn_k", hidden, width),
+                    try linear("attn_v", hidden, width)),
+                output: LinearLayer(try linear("attn_output", queryWidth, hidden)),
                 feedForwardNorm: try tensors.vector("blk.\(index).ffn_norm.weight", count: hidden),
-                gate: try linear("ffn_gate", hidden, inner), up: try linear("ffn_up", hidden, inner),
-                down: try linear("ffn_down", inner, hidden))
+                gateAndUp: LinearLayer(try linear("ffn_gate", hidden, inner), try linear("ffn_up", hidden, inner)),
+                down: LinearLayer(try linear("ffn_down", inner, hidden)))
         }
         finalNorm = try tensors.vector("output_norm.weight", count: hidden)
         // A model without its own output matrix reads its logits off the embedding.
         let headName = file.tensorNames.contains("output.weight") ? "output.weight" : "token_embd.weight"
-        head = try tensors.linear(headName, columns: hidden, rows: vocabularySize)
+        head = LinearLayer(try tensors.linear(headName, columns: hidden, rows: vocabularySize))
         try tensors.refuseUnused(family: "llama")
 
         weightBytes = tensors.loadedBytes
@@ -68,34 +67,52 @@ struct LlamaModel: DecoderModel {
                 layers: configuration.layers, heads: configuration.heads, queryHeads: configuration.queryHeads))
     }
 
-    func forward(_ step: ForwardStep, _ operations: Operations, _ w: DecoderWorkspace) {
-        w.resize(rows: step.rows)
+    func forward(_ step: ForwardStep, _ operations: Operations, _ workspace: DecoderWorkspace) {
+        workspace.resize(rows: step.rows)
+        let hidden = workspace.hidden.matrix
+        let normed = workspace.normed.matrix
+        let delta = workspace.delta.matrix
+        let attended = workspace.attended.matrix
+        let projections = workspace.projections.matrix
+        let queryEnd = attended.columns
+        let keyEnd = queryEnd + configuration.heads.width
+        let queries = projections.columns(0..<queryEnd)
+        let keys = projections.columns(queryEnd..<keyEnd)
+        let values = projections.columns(keyEnd..<projections.columns)
+        let gateAndUp = workspace.gateAndUp.matrix
+        let gate = gateAndUp.columns(0..<configuration.feedForwardSize)
+        let up = gateAndUp.columns(configuration.feedForwardSize..<gateAndUp.columns)
+
         let rotary = operations.rotaryTable(
             for: step, dimensions: configuration.rotaryDimensions, base: configuration.rotaryBase)
-        operations.embed(step, from: embedding, into: w.hidden)
+        operations.embed(step, from: embedding, into: hidden)
         for (index, layer) in layers.enumerated() {
-            operations.normalize(w.hidden, layer.attentionNorm, epsilon: configuration.epsilon, into: w.normed)
-            operations.multiply(w.normed, (layer.query, w.query), (layer.key, w.key), (layer.value, w.value))
-            operations.rotate(w.query, heads: configuration.queryHeads, rotary)
-            operations.rotate(w.key, heads: configuration.heads.kvHeads, rotary)
-            operations.attend(layer: index, step, queries: w.query, keys: w.key, values: w.value, into: w.attended)
-            operations.multiply(w.attended, (layer.output, w.delta))
-            operations.add(w.delta, to: w.hidden)
-            operations.normalize(w.hidden, layer.feedForwardNorm, epsilon: configuration.epsilon, into: w.normed)
-            operations.multiply(w.normed, (layer.gate, w.gate), (layer.up, w.up))
-            operations.swiglu(gate: w.gate, up: w.up)
-            operations.multiply(w.gate, (layer.down, w.delta))
-            operations.add(w.delta, to: w.hidden)
+            operations.normalize(hidden, layer.attentionNorm, epsilon: configuration.epsilon, into: normed)
+            operations.multiply(normed, layer.projections, into: projections)
+            operations.rotate(queries, heads: configuration.queryHeads, rotary)
+            operations.rotate(keys, heads: configuration.heads.kvHeads, rotary)
+            operations.attend(layer: index, step, queries: queries, keys: keys, values: values, into: attended)
+            operations.multiply(attended, layer.output, into: delta)
+            operations.add(delta, to: hidden)
+            operations.normalize(hidden, layer.feedForwardNorm, epsilon: configuration.epsilon, into: normed)
+            operations.multiply(normed, layer.gateAndUp, into: gateAndUp)
+            operations.swiglu(gate: gate, up: up)
+            operations.multiply(gate, layer.down, into: delta)
+            operations.add(delta, to: hidden)
         }
         operations.advance(step)
     }
 
     func logits(
-        rows: Range<Int>, _ operations: Operations, _ w: DecoderWorkspace,
+        rows: Range<Int>, _ operations: Operations, _ workspace: DecoderWorkspace,
         into logits: UnsafeMutableBufferPointer<Float>
     ) {
-        operations.normalize(w.hidden, finalNorm, epsilon: configuration.epsilon, into: w.normed, rows: rows)
-        operations.multiply(w.normed, rows: rows, head, into: logits)
+        precondition(logits.count >= rows.count * info.vocabularySize, "the buffer holds the logits of every row")
+        guard let target = logits.baseAddress else { return }
+        let normed = workspace.normed.matrix.rows(0..<rows.count)
+        operations.normalize(
+            workspace.hidden.matrix.rows(rows), finalNorm, epsilon: configuration.epsilon, into: normed)
+        operations.multiply(normed, head, into: FloatMatrix(target, rows: rows.count, columns: info.vocabularySize))
     }
 }
 

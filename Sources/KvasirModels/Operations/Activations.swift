@@ -19,8 +19,8 @@ final class Activations {
         self.rows = rows
     }
 
-    /// The first row; valid until the next `resize`.
-    var pointer: UnsafeMutablePointer<Float> { buffer.pointer }
+    /// The rows of the step; valid until the next `resize`.
+    var matrix: FloatMatrix { FloatMatrix(buffer.pointer, rows: rows, columns: columns) }
 
     /// Bytes held.
     var byteCount: Int { buffer.byteCount }

@@ -6,52 +6,35 @@ internal import KvasirWeights
 
 extension Operations {
     /// Writes the embedding of every token of a step.
-    func embed(_ step: ForwardStep, from table: WeightTensor, into hidden: Activations) {
+    func embed(_ step: ForwardStep, from table: WeightTensor, into hidden: FloatMatrix) {
         var row = 0
         for segment in step.segments {
             for token in segment.tokens {
                 table.dequantizedRow(
-                    Int(token),
-                    into: UnsafeMutableBufferPointer(
-                        start: hidden.pointer + row * hidden.columns, count: hidden.columns))
+                    Int(token), into: UnsafeMutableBufferPointer(start: hidden.row(row), count: hidden.columns))
                 row += 1
             }
         }
     }
 
-    /// Computes RMS norms: `output = x * weight / sqrt(mean(x^2) + epsilon)`, row by row.
-    ///
-    /// `rows` of the input become the first rows of the output.
-    func normalize(
-        _ input: Activations, _ weight: [Float], epsilon: Float, into output: Activations, rows: Range<Int>? = nil
-    ) {
-        let rows = rows ?? 0..<input.rows
+    /// Computes RMS norms, row by row: `output = x * weight / sqrt(mean(x^2) + epsilon)`.
+    func normalize(_ input: FloatMatrix, _ weight: [Float], epsilon: Float, into output: FloatMatrix) {
         weight.withUnsafeBufferPointer { weight in
             guard let weight = weight.baseAddress else { return }
             forEachChunk(
-                of: rows.count,
-                NormalizeWork(
-                    normalize: elementwise.pointee.rms_norm, input: input.pointer + rows.lowerBound * input.columns,
-                    weight: weight, output: output.pointer, rows: rows.count, columns: input.columns, epsilon: epsilon))
+                of: input.rows,
+                NormalizeWork(kernels: elementwise, input: input, weight: weight, output: output, epsilon: epsilon))
         }
     }
 
     /// Computes `gate = silu(gate) * up`.
-    func swiglu(gate: Activations, up: Activations) {
-        forEachChunk(
-            of: gate.rows,
-            SwigluWork(
-                swiglu: elementwise.pointee.swiglu, gate: gate.pointer, up: up.pointer, rows: gate.rows,
-                columns: gate.columns))
+    func swiglu(gate: FloatMatrix, up: FloatMatrix) {
+        forEachChunk(of: gate.rows, SwigluWork(kernels: elementwise, gate: gate, up: up))
     }
 
     /// Adds `delta` to `hidden`.
-    func add(_ delta: Activations, to hidden: Activations) {
-        forEachChunk(
-            of: hidden.rows,
-            AddWork(
-                add: elementwise.pointee.add, delta: delta.pointer, hidden: hidden.pointer, rows: hidden.rows,
-                columns: hidden.columns))
+    func add(_ delta: FloatMatrix, to hidden: FloatMatrix) {
+        forEachChunk(of: hidden.rows, AddWork(kernels: elementwise, delta: delta, hidden: hidden))
     }
 
     /// Computes the cosines and sines of every row of a step: pair i of a head turns by position x base^(-2i / dimensions).
@@ -62,28 +45,24 @@ extension Operations {
         let pairs = dimensions / 2
         cosines.reserve(step.rows * pairs)
         sines.reserve(step.rows * pairs)
-        var row = 0
-        for segment in step.segments {
-            for index in segment.tokens.indices {
-                let position = Double(segment.sequence.count + index)
-                for pair in 0..<pairs {
-                    let angle = position * pow(base, -2 * Double(pair) / Double(dimensions))
+        for pair in 0..<pairs {
+            let frequency = pow(base, -2 * Double(pair) / Double(dimensions))
+            var row = 0
+            for segment in step.segments {
+                for position in segment.sequence.count..<segment.sequence.count + segment.tokens.count {
+                    let angle = Double(position) * frequency
                     cosines[row * pairs + pair] = Float(cos(angle))
                     sines[row * pairs + pair] = Float(sin(angle))
+                    row += 1
                 }
-                row += 1
             }
         }
         return RotaryTable(cosines: cosines.pointer, sines: sines.pointer, pairs: pairs)
     }
 
     /// Turns neighbouring channels of every head by the row's angles; channels beyond the table's pairs stay.
-    func rotate(_ activations: Activations, heads: Int, _ table: RotaryTable) {
-        forEachChunk(
-            of: activations.rows,
-            RotateWork(
-                rotate: elementwise.pointee.rope_interleaved, table: table, values: activations.pointer,
-                rows: activations.rows, heads: heads, headSize: activations.columns / heads))
+    func rotate(_ values: FloatMatrix, heads: Int, _ table: RotaryTable) {
+        forEachChunk(of: values.rows, RotateWork(kernels: elementwise, table: table, values: values, heads: heads))
     }
 }
 
@@ -95,61 +74,55 @@ struct RotaryTable {
 }
 
 private struct NormalizeWork: ParallelWork {
-    let normalize:
-        @convention(c) (UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int, Float) -> Void
-    let input: UnsafePointer<Float>
+    let kernels: UnsafePointer<kv_ops_kernels>
+    let input: FloatMatrix
     let weight: UnsafePointer<Float>
-    let output: UnsafeMutablePointer<Float>
-    let rows: Int
-    let columns: Int
+    let output: FloatMatrix
     let epsilon: Float
 
     func perform(item: Int, worker: Int) {
-        for row in chunk(item, of: rows) {
-            normalize(input + row * columns, weight, output + row * columns, columns, epsilon)
+        for row in chunk(item, of: input.rows) {
+            kernels.pointee.rms_norm(input.row(row), weight, output.row(row), input.columns, epsilon)
         }
     }
 }
 
 private struct SwigluWork: ParallelWork {
-    let swiglu: @convention(c) (UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, Int) -> Void
-    let gate: UnsafeMutablePointer<Float>
-    let up: UnsafePointer<Float>
-    let rows: Int
-    let columns: Int
+    let kernels: UnsafePointer<kv_ops_kernels>
+    let gate: FloatMatrix
+    let up: FloatMatrix
 
     func perform(item: Int, worker: Int) {
-        for row in chunk(item, of: rows) {
-            swiglu(gate + row * columns, up + row * columns, gate + row * columns, columns)
+        for row in chunk(item, of: gate.rows) {
+            kernels.pointee.swiglu(gate.row(row), up.row(row), gate.row(row), gate.columns)
         }
     }
 }
 
 private struct AddWork: ParallelWork {
-    let add: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
-    let delta: UnsafePointer<Float>
-    let hidden: UnsafeMutablePointer<Float>
-    let rows: Int
-    let columns: Int
+    let kernels: UnsafePointer<kv_ops_kernels>
+    let delta: FloatMatrix
+    let hidden: FloatMatrix
 
     func perform(item: Int, worker: Int) {
-        for row in chunk(item, of: rows) { add(hidden + row * columns, delta + row * columns, columns) }
+        for row in chunk(item, of: hidden.rows) {
+            kernels.pointee.add(hidden.row(row), delta.row(row), hidden.columns)
+        }
     }
 }
 
 private struct RotateWork: ParallelWork {
-    let rotate: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
+    let kernels: UnsafePointer<kv_ops_kernels>
     let table: RotaryTable
-    let values: UnsafeMutablePointer<Float>
-    let rows: Int
+    let values: FloatMatrix
     let heads: Int
-    let headSize: Int
 
     func perform(item: Int, worker: Int) {
-        for row in chunk(item, of: rows) {
+        let headSize = values.columns / heads
+        for row in chunk(item, of: values.rows) {
             for head in 0..<heads {
-                rotate(
-                    values + (row * heads + head) * headSize, table.cosines + row * table.pairs,
+                kernels.pointee.rope_interleaved(
+                    values.row(row) + head * headSize, table.cosines + row * table.pairs,
                     table.sines + row * table.pairs, table.pairs)
             }
         }

@@ -2,101 +2,77 @@ internal import CKvasir
 internal import KvasirNumerics
 
 extension Operations {
-    /// Multiplies all rows of `input` by one to three matrices of the same input width.
-    func multiply(
-        _ input: Activations, _ first: (LinearWeight, Activations), _ second: (LinearWeight, Activations)? = nil,
-        _ third: (LinearWeight, Activations)? = nil
-    ) {
-        let source = prepare(input, rows: input.rows, for: first.0, second?.0, third?.0)
-        run(first.0, source, into: first.1.pointer)
-        if let second { run(second.0, source, into: second.1.pointer) }
-        if let third { run(third.0, source, into: third.1.pointer) }
-    }
-
-    /// Multiplies the first `rows.count` rows of `input` by a matrix, into a plain buffer of rows x `weight.rows`.
-    func multiply(
-        _ input: Activations, rows: Range<Int>, _ weight: LinearWeight, into output: UnsafeMutableBufferPointer<Float>
-    ) {
-        precondition(output.count >= rows.count * weight.rows, "the buffer holds all outputs")
-        guard let target = output.baseAddress else { return }
-        run(weight, prepare(input, rows: rows.count, for: weight, nil, nil), into: target)
-    }
-
-    /// Rounds the input to 8 bits if any of the matrices takes it so.
-    private func prepare(
-        _ input: Activations, rows: Int, for first: LinearWeight, _ second: LinearWeight?, _ third: LinearWeight?
-    ) -> LinearInput {
-        var source = LinearInput(values: input.pointer, rounded: nil, rows: rows, columns: input.columns)
-        let wantsIntegers =
-            first.isQuantized || (second?.isQuantized ?? false) || (third?.isQuantized ?? false)
-        if precision == .int8, wantsIntegers {
-            let groups = input.columns / LinearWeight.groupColumns
-            rounded.reserve(rows * groups * MemoryLayout<kv_activation_group>.stride)
-            let target = UnsafeMutableRawPointer(rounded.pointer).assumingMemoryBound(to: kv_activation_group.self)
-            source.rounded = UnsafePointer(target)
+    /// Multiplies every row of `input` by the matrices of a layer: `output` is rows x `layer.rows`.
+    func multiply(_ input: FloatMatrix, _ layer: LinearLayer, into output: FloatMatrix) {
+        precondition(input.columns == layer.columns, "the layer takes rows of this width")
+        precondition(output.columns == layer.rows && output.rows == input.rows, "the output has the layer's shape")
+        guard let parts = layer.kernelParts.baseAddress else { return }
+        var groups: UnsafeMutablePointer<kv_activation_group>?
+        if precision == .int8, layer.isQuantized {
+            let groupsPerRow = input.columns / LinearWeight.groupColumns
+            rounded.reserve(input.rows * groupsPerRow)
+            groups = rounded.pointer
             forEachChunk(
-                of: rows,
-                RoundWork(
-                    round: linear.pointee.quantize, values: input.pointer, groups: target, rows: rows,
-                    columns: input.columns))
+                of: input.rows,
+                RoundWork(kernels: linear, input: input, groups: rounded.pointer, groupsPerRow: groupsPerRow))
         }
-        return source
-    }
-
-    private func run(_ weight: LinearWeight, _ input: LinearInput, into output: UnsafeMutablePointer<Float>) {
-        precondition(weight.columns == input.columns, "the matrix takes rows of this width")
-        // Several items a thread, so that one that the system has descheduled holds up little; each large enough to
-        // hide the claim.
-        let chunks = max(min(weight.tiles, threads.threadCount * 8), 1)
-        let tilesPerItem = (weight.tiles + chunks - 1) / chunks
+        let tilesPerItem = Self.tilesPerItem(layer, rows: input.rows)
         threads.run(
-            (weight.tiles + tilesPerItem - 1) / tilesPerItem,
+            (layer.tiles + tilesPerItem - 1) / tilesPerItem,
             MultiplyWork(
-                kernels: linear, weight: weight.kernelWeight, integers: weight.isQuantized && precision == .int8,
-                input: input, output: output, tiles: weight.tiles, tilesPerItem: tilesPerItem))
+                kernels: linear, parts: parts, partCount: layer.kernelParts.count, tiles: layer.tiles,
+                tilesPerItem: tilesPerItem, input: input, groups: groups, output: output))
     }
-}
 
-/// Rows to be multiplied, as floats and, where a matrix wants it, rounded to 8 bits.
-private struct LinearInput {
-    let values: UnsafePointer<Float>
-    var rounded: UnsafePointer<kv_activation_group>?
-    let rows: Int
-    let columns: Int
+    /// Tiles claimed at a time: about 48 KiB of weights for one row, so that claiming costs little beside reading them,
+    /// and fewer the more rows share them, so that a slow thread never holds the others up for long.
+    private static func tilesPerItem(_ layer: LinearLayer, rows: Int) -> Int {
+        let bytesPerTile = max(layer.byteCount / layer.tiles, 1)
+        return max(48 * 1024 / (bytesPerTile * min(rows, 64)), 1)
+    }
 }
 
 private struct RoundWork: ParallelWork {
-    let round: @convention(c) (UnsafePointer<Float>?, Int, UnsafeMutablePointer<kv_activation_group>?) -> Void
-    let values: UnsafePointer<Float>
+    let kernels: UnsafePointer<kv_linear_kernels>
+    let input: FloatMatrix
     let groups: UnsafeMutablePointer<kv_activation_group>
-    let rows: Int
-    let columns: Int
+    let groupsPerRow: Int
 
     func perform(item: Int, worker: Int) {
-        for row in chunk(item, of: rows) {
-            round(values + row * columns, columns, groups + row * columns / LinearWeight.groupColumns)
+        for row in chunk(item, of: input.rows) {
+            kernels.pointee.quantize(input.row(row), input.columns, groups + row * groupsPerRow)
         }
     }
 }
 
+/// Runs of row tiles, counted through all matrices of a layer.
 private struct MultiplyWork: ParallelWork {
     let kernels: UnsafePointer<kv_linear_kernels>
-    let weight: kv_linear_weight
-    let integers: Bool
-    let input: LinearInput
-    let output: UnsafeMutablePointer<Float>
+    let parts: UnsafePointer<LinearPart>
+    let partCount: Int
     let tiles: Int
     let tilesPerItem: Int
+    let input: FloatMatrix
+    let groups: UnsafePointer<kv_activation_group>?
+    let output: FloatMatrix
 
     func perform(item: Int, worker: Int) {
-        let first = item * tilesPerItem
-        let end = min(first + tilesPerItem, tiles)
-        withUnsafePointer(to: weight) { weight in
-            if integers, let rounded = input.rounded {
-                kernels.pointee.multiply(weight, first, end, rounded, input.rows, output, weight.pointee.rows)
-            } else {
-                kernels.pointee.multiply_f32(
-                    weight, first, end, input.values, input.columns, input.rows, output, weight.pointee.rows)
+        let begin = item * tilesPerItem
+        let end = min(begin + tilesPerItem, tiles)
+        for index in 0..<partCount {
+            let part = parts + index
+            let first = part.pointee.firstTile
+            let from = max(begin, first) - first
+            let to = min(end - first, part.pointee.tiles)
+            guard from < to else { continue }
+            let target = output.pointer + part.pointee.firstRow
+            withUnsafePointer(to: part.pointee.matrix) { matrix in
+                if let groups, part.pointee.isQuantized {
+                    kernels.pointee.multiply(matrix, from, to, groups, input.rows, target, output.stride)
+                } else {
+                    kernels.pointee.multiply_f32(
+                        matrix, from, to, input.pointer, input.stride, input.rows, target, output.stride)
+                }
             }
         }
     }

@@ -24,7 +24,7 @@ public final class Operations {
     let attention: CacheAttention
 
     /// Activations rounded to 8 bits, of the operation at hand.
-    var rounded = AlignedBuffer<UInt8>(zeroed: 0)
+    var rounded = AlignedBuffer<kv_activation_group>(zeroed: 0)
     var cosines = AlignedBuffer<Float>(zeroed: 0)
     var sines = AlignedBuffer<Float>(zeroed: 0)
     var segments: [AttentionSegment] = []

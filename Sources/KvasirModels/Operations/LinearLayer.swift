@@ -1,0 +1,56 @@
+internal import CKvasir
+internal import KvasirNumerics
+
+/// Matrices applied to the same input, their outputs side by side: y = (W1 x, W2 x, …).
+///
+/// Query, key and value projections, or gate and up, run as one layer: the input is rounded once and the threads meet
+/// once. The matrices may have different types.
+final class LinearLayer: Sendable {
+    /// Output width of all matrices together.
+    let rows: Int
+    /// Input width.
+    let columns: Int
+    /// Row tiles of all matrices.
+    let tiles: Int
+    /// Whether one of the matrices can be multiplied by 8-bit activations.
+    let isQuantized: Bool
+    /// Bytes in memory.
+    let byteCount: Int
+
+    private let weights: [LinearWeight]
+    private let parts: AlignedBuffer<LinearPart>
+
+    /// Stacks matrices of the same input width.
+    init(_ weights: LinearWeight...) {
+        precondition(!weights.isEmpty, "a linear layer has at least one matrix")
+        precondition(weights.allSatisfy { $0.columns == weights[0].columns }, "one input, one width")
+        self.weights = weights
+        columns = weights[0].columns
+        isQuantized = weights.contains(where: \.isQuantized)
+        byteCount = weights.reduce(0) { $0 + $1.byteCount }
+        parts = AlignedBuffer(zeroed: weights.count)
+        var rows = 0
+        var tiles = 0
+        for (index, weight) in weights.enumerated() {
+            parts.pointer[index] = LinearPart(
+                matrix: weight.kernelWeight, isQuantized: weight.isQuantized, firstTile: tiles, tiles: weight.tiles,
+                firstRow: rows)
+            rows += weight.rows
+            tiles += weight.tiles
+        }
+        self.rows = rows
+        self.tiles = tiles
+    }
+
+    /// The matrices as the kernels take them; valid while this object lives.
+    var kernelParts: UnsafeBufferPointer<LinearPart> { UnsafeBufferPointer(parts.elements) }
+}
+
+/// One matrix of a layer, and where its tiles and outputs begin.
+struct LinearPart: BitwiseCopyable {
+    let matrix: kv_linear_weight
+    let isQuantized: Bool
+    let firstTile: Int
+    let tiles: Int
+    let firstRow: Int
+}
