@@ -89,7 +89,15 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ]),
-        .testTarget(name: "KvasirCommandTests", dependencies: ["kvasir"]),
+        .testTarget(
+            name: "KvasirCommandTests",
+            dependencies: [
+                "kvasir", "KvasirHub",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
+            ],
+            // The snapshots are read where they are written.
+            exclude: ["Snapshots"], resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11

@@ -115,6 +115,11 @@ public struct CachePlan: Sendable {
     /// Bytes of the pages that hold one sequence of `tokens` tokens.
     public func bytes(forTokens tokens: Int) -> Int { PageGeometry.pages(forTokens: tokens) * pageBytes }
 
+    /// Bytes of the pages of one sequence of `tokens` tokens if keys and values were f16.
+    public func f16Bytes(forTokens tokens: Int) -> Int {
+        PageGeometry.pages(forTokens: tokens) * PageGeometry.tokens * f16BytesPerToken
+    }
+
     /// The longest sequence whose pages fit `bytes`.
     public func tokens(inBytes bytes: Int) -> Int { bytes / pageBytes * PageGeometry.tokens }
 

@@ -1,0 +1,24 @@
+import ArgumentParser
+import Foundation
+import KvasirNumerics
+
+/// What computes.
+struct ComputeOptions: ParsableArguments {
+    @Option(
+        name: [.customLong("threads"), .customShort("t")],
+        help: ArgumentHelp("Threads to compute with.", discussion: "Default: one per processor.", valueName: "count"))
+    var threads: Int?
+
+    func threadPool() throws -> ThreadPool {
+        do throws(ThreadPoolError) {
+            return try threads.map { count throws(ThreadPoolError) in try ThreadPool(threadCount: count) }
+                ?? ThreadPool()
+        } catch {
+            throw UsageError(message: "--threads: \(error)")
+        }
+    }
+
+    func instructionSet() throws -> InstructionSet {
+        try InstructionSet.resolve(environment: ProcessInfo.processInfo.environment)
+    }
+}
