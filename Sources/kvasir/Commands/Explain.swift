@@ -1,6 +1,7 @@
 import ArgumentParser
 import KvasirCache
 import KvasirEngine
+import KvasirHub
 import KvasirModels
 import KvasirNumerics
 import KvasirWeights

@@ -11,8 +11,7 @@ struct ComputeOptions: ParsableArguments {
 
     func threadPool() throws -> ThreadPool {
         do throws(ThreadPoolError) {
-            return try threads.map { count throws(ThreadPoolError) in try ThreadPool(threadCount: count) }
-                ?? ThreadPool()
+            return try ThreadPool(threadCount: threads ?? ThreadPool.defaultThreadCount)
         } catch {
             throw UsageError(message: "--threads: \(error)")
         }

@@ -1,6 +1,7 @@
 import KvasirCache
 import KvasirEngine
 import KvasirModels
+import KvasirNumerics
 
 /// What `generate` says about a generation: an object for machines, or a summary for people.
 struct GenerationReport: Encodable {

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// During an operation that can be stopped, the first stops it and the second ends the program. Otherwise it ends the
 /// program, or does what the command wants of it.
-final class Interrupts: Sendable {
+final class Interrupts: @unchecked Sendable {  // the source is not touched after it was activated
     private struct State {
         var stop: (@Sendable () -> Void)?
         var isRaised = false
