@@ -49,10 +49,12 @@ struct CacheReport {
 
     private var totals: String {
         let ratio = Double(plan.f16BytesPerToken) / plan.bytesPerToken
+        // A page need not be a multiple of its tokens.
+        let exact = Int(exactly: plan.bytesPerToken)?.grouped ?? plan.bytesPerToken.fixed(1)
         var rows = [
             ["TOKENS", "THIS CACHE", "F16", "RATIO"],
             [
-                "1", "\(plan.bytesPerToken.fixed(1)) bytes", "\(plan.f16BytesPerToken.grouped) bytes", ratio.fixed(2),
+                "1", "\(exact) bytes", "\(plan.f16BytesPerToken.grouped) bytes", ratio.fixed(2),
             ],
             [
                 context.grouped, ByteCount(footprint.total).description,

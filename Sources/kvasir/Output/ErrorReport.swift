@@ -50,8 +50,8 @@ struct ErrorReport {
     /// Reports an error of a command.
     init(_ error: any Error) {
         switch error {
-        // A command that only holds others asks for its help.
-        case is CleanExit: self.init(parsing: error)
+        // The parser's own commands end so: help, version, completion scripts.
+        case _ where Kvasir.exitCode(for: error) == .success: self.init(parsing: error)
         case let error as Interruption: self.init(line: error.message, .interrupted)
         case let error as UsageError: self.init(line: error.message, .usage)
         case let error as CommandFailure: self.init(line: error.message, .failure)

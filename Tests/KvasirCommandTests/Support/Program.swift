@@ -12,9 +12,20 @@ import SystemPackage
 struct Program: Sendable {
     /// How a run ended.
     struct Outcome: Sendable {
-        let status: TerminationStatus
+        /// The exit status; 128 and the signal's number for an end by signal, as shells count.
+        let status: Int32
         let output: String
         let error: String
+
+        init(_ status: TerminationStatus, output: String, error: String) {
+            self.status =
+                switch status {
+                case .exited(let code): code
+                case .signaled(let signal): 128 + signal
+                }
+            self.output = output
+            self.error = error
+        }
 
         /// The first line on standard error.
         var message: String { error.split(separator: "\n").first.map(String.init) ?? "" }
@@ -82,8 +93,7 @@ struct Program: Sendable {
             .path(FilePath(executable)), arguments: Arguments(arguments), environment: variables,
             workingDirectory: FilePath(home), input: .string(input), output: .string(limit: 1 << 22),
             error: .string(limit: 1 << 20))
-        return Outcome(
-            status: result.terminationStatus, output: result.standardOutput, error: result.standardError)
+        return Outcome(result.terminationStatus, output: result.standardOutput, error: result.standardError)
     }
 
     /// Runs the program and presses Ctrl-C when its first text has come.
@@ -102,7 +112,7 @@ struct Program: Sendable {
             return bytes
         }
         return Outcome(
-            status: result.terminationStatus, output: String(decoding: result.closureResult, as: UTF8.self),
+            result.terminationStatus, output: String(decoding: result.closureResult, as: UTF8.self),
             error: result.standardError)
     }
 }
