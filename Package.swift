@@ -76,7 +76,8 @@ let package = Package(
             dependencies: ["CKvasir", "KvasirCache", "KvasirModels", "KvasirNumerics", "KvasirWeights"],
             resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "KvasirEngineTests", dependencies: ["KvasirEngine", "KvasirNumerics"],
+            name: "KvasirEngineTests",
+            dependencies: ["KvasirCache", "KvasirEngine", "KvasirNumerics", "KvasirTokenizers"],
             resources: [.copy("Fixtures")]),
         .testTarget(name: "KvasirEvaluationTests", dependencies: ["KvasirEvaluation"]),
         .testTarget(

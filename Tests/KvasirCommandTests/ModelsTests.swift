@@ -17,9 +17,11 @@ struct ModelsTests {
         }
     }
 
-    @Test("A pull that fails says why in one line, after what it was doing")
-    func pullFails() async throws {
-        let outcome = try await Program.with { try await $0.run("pull", "smollm2-135m") }
+    @Test(
+        "A model that cannot be fetched is a failure in one line, after what was being done",
+        arguments: [["pull", "smollm2-135m"], ["generate", "Hello"], ["chat"], ["explain"]])
+    func pullFails(arguments: [String]) async throws {
+        let outcome = try await Program.with { try await $0.run(arguments) }
         #expect(outcome.status == 1)
         #expect(outcome.output.isEmpty)
         #expect(outcome.error.split(separator: "\n").last?.hasPrefix("kvasir: ") == true)

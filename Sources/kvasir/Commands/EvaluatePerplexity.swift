@@ -69,7 +69,8 @@ struct EvaluatePerplexity: AsyncParsableCommand {
 
     private func read(_ path: String) throws(CommandFailure) -> [UInt8] {
         do {
-            return try Array(Data(contentsOf: URL(filePath: path)))
+            // Through a handle, which also takes pipes and devices.
+            return try Array(FileHandle(forReadingFrom: URL(filePath: path)).readToEnd() ?? Data())
         } catch {
             throw CommandFailure(message: "cannot read \(path): \(error.localizedDescription)")
         }
