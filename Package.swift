@@ -64,11 +64,14 @@ let package = Package(
                 "KvasirNumerics", "KvasirTokenizers", "KvasirWeights",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        .target(name: "KvasirTestSupport", path: "Tests/KvasirTestSupport"),
         .testTarget(name: "KvasirNumericsTests", dependencies: ["CKvasir", "KvasirNumerics"]),
         .testTarget(
-            name: "KvasirWeightsTests", dependencies: ["CKvasir", "KvasirWeights"], resources: [.copy("Fixtures")]),
+            name: "KvasirWeightsTests", dependencies: ["CKvasir", "KvasirTestSupport", "KvasirWeights"],
+            resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "KvasirTokenizersTests", dependencies: ["KvasirTokenizers"], resources: [.copy("Fixtures")]),
+            name: "KvasirTokenizersTests", dependencies: ["KvasirTestSupport", "KvasirTokenizers", "KvasirWeights"],
+            resources: [.copy("Fixtures")]),
         .testTarget(name: "KvasirCodecsTests", dependencies: ["CKvasir", "KvasirCodecs", "KvasirNumerics"]),
         .testTarget(name: "KvasirCacheTests", dependencies: ["KvasirCache", "KvasirCodecs", "KvasirNumerics"]),
         .testTarget(
@@ -93,7 +96,7 @@ let package = Package(
         .testTarget(
             name: "KvasirCommandTests",
             dependencies: [
-                "kvasir", "KvasirHub",
+                "kvasir", "KvasirTestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],

@@ -33,22 +33,18 @@ public final class CacheSequence {
         return footprint
     }
 
+    /// Tokens there is room for, cached ones included.
+    var capacity: Int { pages.count * PageGeometry.tokens }
+
     /// Makes room for `additional` tokens after the cached ones.
     ///
     /// - Throws: `CacheError` if the pool does not allow it; the sequence is then as it was.
     public func reserve(_ additional: Int) throws(CacheError) {
-        let needed = PageGeometry.pages(forTokens: count + additional)
-        let had = pages.count
-        while pages.count < needed {
-            do throws(CacheError) {
-                let page = try pool.page()
-                pages.append(page)
-                addresses.append(UnsafeRawPointer(page.memory))
-            } catch {
-                pages.removeSubrange(had...)
-                addresses.removeSubrange(had...)
-                throw error
-            }
+        let missing = PageGeometry.pages(forTokens: count + additional) - pages.count
+        guard missing > 0 else { return }
+        for page in try pool.pages(missing) {
+            pages.append(page)
+            addresses.append(UnsafeRawPointer(page.memory))
         }
     }
 
@@ -63,7 +59,7 @@ public final class CacheSequence {
     public func store(
         layer: Int, tokens: Int, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, threads: ThreadPool
     ) {
-        precondition(count + tokens <= pages.count * PageGeometry.tokens, "reserve has made no room for these tokens")
+        precondition(count + tokens <= capacity, "reserve has made no room for these tokens")
         guard tokens > 0 else { return }
         let firstPage = count / PageGeometry.tokens
         let touched = PageGeometry.pages(forTokens: count + tokens) - firstPage
@@ -82,7 +78,7 @@ public final class CacheSequence {
 
     /// Counts `tokens` tokens, stored in every layer, as cached.
     public func advance(_ tokens: Int) {
-        precondition(count + tokens <= pages.count * PageGeometry.tokens, "these tokens were not stored")
+        precondition(count + tokens <= capacity, "these tokens were not stored")
         count += tokens
     }
 

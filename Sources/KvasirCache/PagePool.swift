@@ -47,28 +47,35 @@ public final class PagePool: Sendable {
                 + "raise --cache-budget, ask for fewer tokens or store fewer bits")
     }
 
-    /// Creates a page, all bytes zero.
+    /// Creates pages, all bytes zero: all of them or none.
     ///
-    /// - Throws: `CacheError` if the budget, or the system, does not allow for another page.
-    func page() throws(CacheError) -> CachePage {
-        let total = inUse.add(pageBytes, ordering: .relaxed).newValue
+    /// - Throws: `CacheError` if the budget, or the system, does not allow for all of them.
+    func pages(_ count: Int) throws(CacheError) -> [CachePage] {
+        let wanted = count * pageBytes
+        let total = inUse.add(wanted, ordering: .relaxed).newValue
         guard total <= budget else {
-            inUse.subtract(pageBytes, ordering: .relaxed)
+            inUse.subtract(wanted, ordering: .relaxed)
             throw CacheError(
                 .overBudget, received: "cache of \(ByteCount(total))",
                 detail:
                     "the budget is \(ByteCount(budget)); raise --cache-budget, shorten the context or store fewer bits")
         }
-        var memory: UnsafeMutableRawPointer?
-        guard posix_memalign(&memory, PageGeometry.alignment, pageBytes) == 0, let memory else {
-            inUse.subtract(pageBytes, ordering: .relaxed)
-            throw CacheError(
-                .outOfMemory, received: "page of \(ByteCount(pageBytes))",
-                detail: "the system has no memory left after \(ByteCount(bytesInUse)) of cache; shorten the context")
+        var pages: [CachePage] = []
+        for index in 0..<count {
+            var memory: UnsafeMutableRawPointer?
+            guard posix_memalign(&memory, PageGeometry.alignment, pageBytes) == 0, let memory else {
+                // Those that exist subtract themselves as they go.
+                inUse.subtract((count - index) * pageBytes, ordering: .relaxed)
+                throw CacheError(
+                    .outOfMemory, received: "page of \(ByteCount(pageBytes))",
+                    detail: "the system has no memory left after \(ByteCount(bytesInUse)) of cache; shorten the context"
+                )
+            }
+            memset(memory, 0, pageBytes)
+            pages.append(CachePage(memory: memory, pool: self))
         }
-        memset(memory, 0, pageBytes)
         highest.max(total, ordering: .relaxed)
-        return CachePage(memory: memory, pool: self)
+        return pages
     }
 
     fileprivate func release(_ memory: UnsafeMutableRawPointer) {

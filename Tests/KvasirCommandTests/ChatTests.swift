@@ -22,7 +22,8 @@ struct ChatTests {
             #expect(both.status == 0)
             #expect(both.output.hasPrefix(first.output))
             #expect(both.output.count > first.output.count)
-            let quiet = try await program.run(Self.arguments.filter { $0 != "--verbose" }, input: "hello\n/exit\nmore\n")
+            let quiet = try await program.run(
+                Self.arguments.filter { $0 != "--verbose" }, input: "hello\n/exit\nmore\n")
             #expect(quiet.output == first.output)
             #expect(quiet.error.isEmpty)
         }

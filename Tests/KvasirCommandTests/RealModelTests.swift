@@ -1,20 +1,15 @@
 import Foundation
-import KvasirHub
+import KvasirTestSupport
 import Testing
 
-/// The default model, where it is: the file `KVASIR_TEST_MODEL` names, or the one in the user's store.
+/// The default model, where it is.
 struct RealModelTests {
-    static let model: String? = {
-        let environment = ProcessInfo.processInfo.environment
-        if let path = environment["KVASIR_TEST_MODEL"], !path.isEmpty { return path }
-        guard let store = try? ModelStore(environment: environment) else { return nil }
-        return (try? store.resolve(.catalog(store.catalog.defaultModel)))??.path
-    }()
-
     @Test(
-        "The default model knows a capital, whatever the cache", .enabled(if: model != nil), arguments: ["f16", "nf4"])
+        "The default model knows a capital, whatever the cache",
+        .enabled(if: TestResources.defaultModelPath != nil, "set KVASIR_TEST_MODEL to the default model's path"),
+        arguments: ["f16", "nf4"])
     func capital(codec: String) async throws {
-        let path = try #require(Self.model)
+        let path = try #require(TestResources.defaultModelPath)
         let outcome = try await Program.with {
             try await $0.run(
                 "generate", "--json", "--temperature", "0", "--max-tokens", "24", "--cache", codec, "--model", path,

@@ -18,7 +18,9 @@ struct EvaluatePerplexity: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The text.", valueName: "file"), completion: .file())
     var text: String
 
-    @Option(name: [.customLong("context"), .customShort("c")], help: ArgumentHelp("Tokens of a chunk.", valueName: "tokens"))
+    @Option(
+        name: [.customLong("context"), .customShort("c")], help: ArgumentHelp("Tokens of a chunk.", valueName: "tokens")
+    )
     var context = 512
 
     @Option(help: ArgumentHelp("Chunks to score.", discussion: "Default: all of the text.", valueName: "count"))

@@ -11,7 +11,8 @@ func tinyEngine(
         .deletingLastPathComponent()
     let threads = try ThreadPool(threadCount: 1)
     return try InferenceEngine(
-        model: LanguageModel(path: tests.appending(path: "KvasirCommandTests/Fixtures/tiny.gguf").path, threads: threads),
+        model: LanguageModel(
+            path: tests.appending(path: "KvasirCommandTests/Fixtures/tiny.gguf").path, threads: threads),
         cache: CacheConfiguration(parsing: cache), contextLength: contextLength, cacheBudget: cacheBudget,
         threads: threads, instructionSet: .best)
 }
