@@ -2,7 +2,9 @@ internal import KvasirCache
 public import KvasirNumerics
 public import KvasirWeights
 
-/// The families, by the architecture a file names. Adding one is adding a line to `load` and to `info`.
+/// The families, by the architecture a file names.
+///
+/// Adding one is adding a line to `load` and to `info`.
 public enum ModelLoader {
     /// The architectures that can be loaded.
     public static let architectures = ["llama"]

@@ -27,6 +27,6 @@ struct LayerGroupTests {
         #expect(error?.reason == .overBudget)
         #expect(error?.description.contains("\(plan.pageBytes * 3) bytes") == true)
         #expect(plan.f16Bytes(forTokens: 1) == plan.pageBytes)
-        #expect(PagePool(plan: plan).tokenCapacity == .max)
+        #expect(PagePool(plan: plan).tokenCapacity > 1 << 40)
     }
 }

@@ -17,7 +17,7 @@ struct Chat: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The most tokens of an answer.", discussion: "Default: as many as there is room for.", valueName: "count"))
+            "The most tokens of an answer. (default: as many as there is room for)", valueName: "count"))
     var maxTokens: Int?
 
     @Flag(help: "Says after every answer what it took, also where standard error is no terminal.")
@@ -69,7 +69,7 @@ struct Chat: AsyncParsableCommand {
         }
     }
 
-    private static func showPrompt() { Console.noteWithoutNewline("> ") }
+    private static func showPrompt() { Console.draw("> ") }
 
     private func nextLine() -> String? {
         if Console.inputIsTerminal { Self.showPrompt() }

@@ -23,7 +23,7 @@ struct EvaluatePerplexity: AsyncParsableCommand {
     )
     var context = 512
 
-    @Option(help: ArgumentHelp("Chunks to score.", discussion: "Default: all of the text.", valueName: "count"))
+    @Option(help: ArgumentHelp("Chunks to score. (default: all of the text)", valueName: "count"))
     var chunks: Int?
 
     @Option(help: ArgumentHelp("How linear layers multiply: int8 or float32.", valueName: "precision"))
@@ -124,11 +124,11 @@ private struct EvaluationProgress {
     func update(chunk: Int, of count: Int, _ result: PerplexityResult) {
         guard Console.errorIsTerminal else { return }
         let left = (ContinuousClock.now - start) / chunk * (count - chunk)
-        Console.noteWithoutNewline(
+        Console.draw(
             "\r\u{1B}[Kchunk \(chunk) of \(count): perplexity \(result.perplexity.fixed(4)), \(left.spoken) left")
     }
 
     func finish() {
-        if Console.errorIsTerminal { Console.noteWithoutNewline("\r\u{1B}[K") }
+        if Console.errorIsTerminal { Console.draw("\r\u{1B}[K") }
     }
 }

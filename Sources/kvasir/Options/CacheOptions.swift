@@ -6,8 +6,8 @@ import KvasirNumerics
 struct CacheOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Codec of the cache: one for keys and values (nf4, f16), or one for each (K=f16,V=nf4/b64).",
-            discussion: "Default: \(CacheConfiguration.default).", valueName: "spec"))
+            "Codec of the cache: one for keys and values (f16), or one for each (K=f16,V=nf4/b64). "
+                + "(default: \(CacheConfiguration.default))", valueName: "spec"))
     var cache: String?
 
     @Option(

@@ -6,7 +6,7 @@ import KvasirNumerics
 struct ComputeOptions: ParsableArguments {
     @Option(
         name: [.customLong("threads"), .customShort("t")],
-        help: ArgumentHelp("Threads to compute with.", discussion: "Default: one per processor.", valueName: "count"))
+        help: ArgumentHelp("Threads to compute with. (default: one per processor)", valueName: "count"))
     var threads: Int?
 
     func threadPool() throws -> ThreadPool {

@@ -5,8 +5,7 @@ struct ContextOptions: ParsableArguments {
     @Option(
         name: [.customLong("context"), .customShort("c")],
         help: ArgumentHelp(
-            "The most tokens, prompt and answer together.", discussion: "Default: the model's own limit.",
-            valueName: "tokens"))
+            "The most tokens, prompt and answer together. (default: the model's own limit)", valueName: "tokens"))
     var context: Int?
 
     func validate() throws {

@@ -21,7 +21,7 @@ struct SamplingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Makes tokens that have occurred less likely; 1 is off.", valueName: "factor"))
     var repetitionPenalty: Float = 1
 
-    @Option(help: ArgumentHelp("Makes the choice reproducible.", discussion: "Default: random.", valueName: "number"))
+    @Option(help: ArgumentHelp("Makes the choice reproducible. (default: random)", valueName: "number"))
     var seed: UInt64?
 
     @Option(

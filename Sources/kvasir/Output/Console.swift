@@ -37,8 +37,8 @@ enum Console {
     /// Writes a line to standard error.
     static func note(_ line: String) { _ = write(line + "\n", to: STDERR_FILENO) }
 
-    /// Writes text to standard error that is not a line, such as one that is drawn again.
-    static func noteWithoutNewline(_ text: String) { _ = write(text, to: STDERR_FILENO) }
+    /// Writes text to standard error that is not a whole line: a prompt, or a line that is drawn again.
+    static func draw(_ text: String) { _ = write(text, to: STDERR_FILENO) }
 
     /// Whether standard error is a terminal that may be drawn on.
     static let errorIsTerminal = isatty(STDERR_FILENO) == 1
