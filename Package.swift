@@ -79,7 +79,8 @@ let package = Package(
             dependencies: ["CKvasir", "KvasirCache", "KvasirModels", "KvasirNumerics", "KvasirWeights"],
             resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "KvasirEngineTests", dependencies: ["KvasirEngine", "KvasirNumerics"],
+            name: "KvasirEngineTests",
+            dependencies: ["KvasirCache", "KvasirEngine", "KvasirNumerics", "KvasirTokenizers"],
             resources: [.copy("Fixtures")]),
         .testTarget(name: "KvasirEvaluationTests", dependencies: ["KvasirEvaluation"]),
         .testTarget(
@@ -92,7 +93,15 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ]),
-        .testTarget(name: "KvasirCommandTests", dependencies: ["kvasir"]),
+        .testTarget(
+            name: "KvasirCommandTests",
+            dependencies: [
+                "kvasir", "KvasirTestSupport",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
+            ],
+            // The snapshots are read where they are written.
+            exclude: ["Snapshots"], resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11

@@ -119,7 +119,9 @@ public struct CachePlan: Sendable {
     public var bitsPerValueV: Double { bits(\.values.storage) }
 
     private func bits(_ storage: (Layer) -> PartStorage) -> Double {
-        layers.reduce(0) { $0 + storage($1).bitsPerValue(width: shape.heads.width) } / Double(max(layers.count, 1))
+        // One division, so that equal layers give exactly what one of them does.
+        let bytes = layers.reduce(0) { $0 + storage($1).bytes }
+        return Double(bytes * 8) / Double(PageGeometry.tokens * shape.heads.width * max(layers.count, 1))
     }
 
     /// Bytes of a token, all layers, once its page is full.
@@ -130,6 +132,11 @@ public struct CachePlan: Sendable {
 
     /// Bytes of the pages that hold one sequence of `tokens` tokens.
     public func bytes(forTokens tokens: Int) -> Int { PageGeometry.pages(forTokens: tokens) * pageBytes }
+
+    /// Bytes of the pages of one sequence of `tokens` tokens if keys and values were f16.
+    public func f16Bytes(forTokens tokens: Int) -> Int {
+        PageGeometry.pages(forTokens: tokens) * PageGeometry.tokens * f16BytesPerToken
+    }
 
     /// The longest sequence whose pages fit `bytes`.
     public func tokens(inBytes bytes: Int) -> Int { bytes / pageBytes * PageGeometry.tokens }

@@ -29,6 +29,24 @@ public final class PagePool: Sendable {
     /// The most bytes that existed at one time.
     public var peakBytes: Int { highest.load(ordering: .relaxed) }
 
+    /// The longest sequence the budget holds if it is the only one.
+    public var tokenCapacity: Int {
+        let (tokens, overflow) = (budget / pageBytes).multipliedReportingOverflow(by: PageGeometry.tokens)
+        return overflow ? .max : tokens
+    }
+
+    /// Checks that the budget holds one sequence of `tokens` tokens; takes nothing.
+    ///
+    /// - Throws: `CacheError` that says how much is needed.
+    public func checkRoom(forTokens tokens: Int) throws(CacheError) {
+        guard tokens > tokenCapacity else { return }
+        let needed = PageGeometry.pages(forTokens: tokens) * pageBytes
+        throw CacheError(
+            .overBudget, received: "\(tokens) tokens need \(ByteCount(needed)) of cache (\(needed) bytes)",
+            detail: "the budget of \(ByteCount(budget)) holds \(tokenCapacity); "
+                + "raise --cache-budget, ask for fewer tokens or store fewer bits")
+    }
+
     /// Creates pages, all bytes zero: all of them or none.
     ///
     /// - Throws: `CacheError` if the budget, or the system, does not allow for all of them.

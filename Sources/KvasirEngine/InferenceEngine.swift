@@ -39,19 +39,29 @@ public final class InferenceEngine {
         precision: LinearPrecision = .int8
     ) throws {
         let info = model.decoder.info
-        let contextLength = contextLength ?? info.contextLength
-        guard contextLength >= 1, contextLength <= info.contextLength else {
-            throw EngineError(
-                .badContext, received: "context of \(contextLength) tokens",
-                remedy: "this model was made for 1 to \(info.contextLength)")
-        }
         self.model = model
-        self.contextLength = contextLength
+        self.contextLength = try Self.contextLength(contextLength, for: info)
         plan = try CachePlan(cache, shape: info.cacheShape, instructionSet: instructionSet)
         pool = PagePool(plan: plan, budget: cacheBudget)
         operations = Operations(plan: plan, instructionSet: instructionSet, threads: threads, precision: precision)
         workspace = DecoderWorkspace(info)
     }
+
+    /// Returns the context length that was asked for, or the model's own limit if none was.
+    ///
+    /// - Throws: `EngineError` if the model was not made for it.
+    public static func contextLength(_ wanted: Int?, for info: ModelInfo) throws(EngineError) -> Int {
+        let length = wanted ?? info.contextLength
+        guard length >= 1, length <= info.contextLength else {
+            throw EngineError(
+                .badContext, received: "context of \(length) tokens",
+                remedy: "this model was made for 1 to \(info.contextLength)")
+        }
+        return length
+    }
+
+    /// The most tokens one sequence can come to: the context, or less if the budget holds less.
+    public var tokenCapacity: Int { min(contextLength, pool.tokenCapacity) }
 
     /// Tokens of the vocabulary: the length of a row of logits.
     public var vocabularySize: Int { model.decoder.info.vocabularySize }
@@ -113,7 +123,8 @@ public final class InferenceEngine {
     /// The row of the last token that `prefill` ran.
     public private(set) var lastRow = 0
 
-    private func check(_ tokens: Int, received: String) throws(EngineError) {
+    /// Checks that `tokens` tokens fit the context.
+    func check(_ tokens: Int, received: String) throws(EngineError) {
         guard tokens <= contextLength else {
             throw EngineError(
                 .contextExceeded, received: "\(received) of \(tokens) tokens",

@@ -2,7 +2,9 @@ internal import KvasirCache
 public import KvasirNumerics
 public import KvasirWeights
 
-/// The families, by the architecture a file names. Adding one is adding a line to `load`.
+/// The families, by the architecture a file names.
+///
+/// Adding one is adding a line to `load` and to `info`.
 public enum ModelLoader {
     /// The architectures that can be loaded.
     public static let architectures = ["llama"]
@@ -15,11 +17,25 @@ public enum ModelLoader {
         let architecture = try file.metadata.string(forKey: "general.architecture")
         switch architecture {
         case "llama": return try LlamaModel(file, threads: threads)
-        default:
-            throw ModelError(
-                .unsupportedArchitecture, received: "general.architecture = \(architecture)",
-                remedy: "this model family is not supported; supported: \(architectures.joined(separator: ", "))")
+        default: throw unsupported(architecture)
         }
+    }
+
+    /// Reads the sizes and names of the model in a GGUF file; loads no weight.
+    ///
+    /// - Throws: as `load`, for what the metadata show.
+    public static func info(_ file: GGUFFile) throws -> ModelInfo {
+        let architecture = try file.metadata.string(forKey: "general.architecture")
+        switch architecture {
+        case "llama": return try LlamaModel.info(of: file)
+        default: throw unsupported(architecture)
+        }
+    }
+
+    private static func unsupported(_ architecture: String) -> ModelError {
+        ModelError(
+            .unsupportedArchitecture, received: "general.architecture = \(architecture)",
+            remedy: "this model family is not supported; supported: \(architectures.joined(separator: ", "))")
     }
 }
 
@@ -38,7 +54,13 @@ final class TensorLoader {
 
     /// A matrix whose rows are read one at a time, left in the file.
     func table(_ name: String, columns: Int) throws -> WeightTensor {
-        let tensor = try self.tensor(name)
+        used.insert(name)
+        return try Self.table(name, columns: columns, of: file)
+    }
+
+    /// A matrix of a file, left there.
+    static func table(_ name: String, columns: Int, of file: GGUFFile) throws -> WeightTensor {
+        let tensor = try file.tensor(named: name)
         guard tensor.shape.count == 2, tensor.columns == columns else {
             throw shapeError(tensor, expected: "rows of \(columns) values")
         }
@@ -48,7 +70,7 @@ final class TensorLoader {
     /// The matrix of a linear layer.
     func linear(_ name: String, columns: Int, rows: Int) throws -> LinearWeight {
         let tensor = try self.tensor(name)
-        guard tensor.shape == [columns, rows] else { throw shapeError(tensor, expected: "[\(columns), \(rows)]") }
+        guard tensor.shape == [columns, rows] else { throw Self.shapeError(tensor, expected: "[\(columns), \(rows)]") }
         let weight = try LinearWeight(tensor, threads: threads)
         loadedBytes += weight.byteCount
         return weight
@@ -57,7 +79,7 @@ final class TensorLoader {
     /// A vector, as floats.
     func vector(_ name: String, count: Int) throws -> [Float] {
         let tensor = try self.tensor(name)
-        guard tensor.shape == [count] else { throw shapeError(tensor, expected: "[\(count)]") }
+        guard tensor.shape == [count] else { throw Self.shapeError(tensor, expected: "[\(count)]") }
         loadedBytes += count * MemoryLayout<Float>.stride
         return tensor.dequantized()
     }
@@ -75,7 +97,7 @@ final class TensorLoader {
         return try file.tensor(named: name)
     }
 
-    private func shapeError(_ tensor: WeightTensor, expected: String) -> ModelError {
+    private static func shapeError(_ tensor: WeightTensor, expected: String) -> ModelError {
         ModelError(
             .badTensor, received: "tensor '\(tensor.name)' of shape \(tensor.shape)",
             remedy: "expected \(expected) from the file's metadata; the file is inconsistent, use another one")

@@ -1,41 +1,38 @@
+import ArgumentParser
 import Foundation
-import KvasirCache
-import KvasirEngine
-import KvasirEvaluation
-import KvasirModels
-import KvasirNumerics
-import KvasirTokenizers
 
+/// The command line: `kvasir COMMAND`.
 @main
-struct Kvasir {
-    static func main() throws {
-        let arguments = CommandLine.arguments
-        let threads = try ThreadPool()
-        let clock = ContinuousClock()
-        let t0 = clock.now
-        let model = try LanguageModel(path: arguments[2], threads: threads)
-        print("load", clock.now - t0)
-        let engine = try InferenceEngine(
-            model: model, cache: CacheConfiguration(parsing: arguments[3]), threads: threads,
-            instructionSet: InstructionSet.resolve(environment: ProcessInfo.processInfo.environment),
-            precision: arguments.count > 6 ? .float32 : .int8)
-        if arguments[1] == "gen" {
-            let session = GenerationSession(engine)
-            let prompt = model.tokenizer.encode(arguments[4], addSpecial: true, parseSpecial: false)
-            let result = try session.generate(.init(prompt: prompt, maxTokens: Int(arguments[5]))) {
-                print($0, terminator: "")
+struct Kvasir: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kvasir",
+        abstract: "Runs language models with a key/value cache of 4 bits and fewer.",
+        discussion: """
+            Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+            Environment: XDG_CACHE_HOME (where models are kept), HF_ENDPOINT and HF_TOKEN (the hub), KVASIR_ISA (forces \
+            the kernels of one instruction set).
+            """,
+        version: Version.current,
+        subcommands: [Generate.self, Chat.self, Models.self, Pull.self, Explain.self, Evaluate.self])
+
+    /// Parses the arguments, runs the command, and reports an error in one line.
+    ///
+    /// In place of the parser's own, whose exit status and spelling of errors differ.
+    static func main() async {
+        var command: any ParsableCommand
+        do {
+            command = try await asyncParseAsRoot(nil)
+        } catch {
+            ErrorReport(parsing: error).exit()
+        }
+        do {
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
             }
-            print()
-            print(
-                result.prefillTokensPerSecond, result.decodeTokensPerSecond, result.tokens.count, engine.workBytes,
-                engine.pool.peakBytes)
-        } else {
-            let text = [UInt8](try Data(contentsOf: URL(filePath: arguments[4])))
-            let t1 = clock.now
-            let result = try PerplexityEvaluation(context: 512, windows: Int(arguments[5])).run(
-                text: text, engine: engine
-            ) { n, _, r in print(n, r.perplexity) }
-            print(result.perplexity, result.standardError, result.tokens, clock.now - t1)
+        } catch {
+            ErrorReport(error).exit()
         }
     }
 }

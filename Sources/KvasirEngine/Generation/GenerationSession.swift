@@ -35,7 +35,8 @@ public final class GenerationSession {
     ///   - onText: called with text as it becomes certain: whole characters, nothing of a stop string.
     ///   - isCancelled: asked before every step.
     /// - Returns: what was generated, also if it was cancelled.
-    /// - Throws: `EngineError` if the prompt is empty or does not fit the context, `CacheError` if the pool has no room,
+    /// - Throws: `EngineError` if the prompt is empty or does not fit the context, `CacheError` if the budget does not
+    ///   hold prompt and tokens to generate (before any is computed) or the pool has no room,
     ///   `SamplingError` if the model's output has no choosable token. The session can be used again.
     public func generate(
         _ request: GenerationRequest, onText: (String) -> Void = { _ in }, isCancelled: () -> Bool = { false }
@@ -43,6 +44,7 @@ public final class GenerationSession {
         var sampler = try Sampler(request.sampling, vocabularySize: engine.vocabularySize)
         let clock = ContinuousClock()
         let start = clock.now
+        let limit = try tokenLimit(of: request)
         let cached = try begin(request.prompt)
         var result = GenerationResult(
             text: "", tokens: [], finishReason: .cancelled, promptTokens: request.prompt.count,
@@ -61,7 +63,6 @@ public final class GenerationSession {
             return result
         }
 
-        let limit = min(request.maxTokens ?? .max, engine.contextLength - request.prompt.count)
         var output = TextOutput(engine.model.tokenizer, stops: request.stops)
         var history = request.prompt
         var row = engine.lastRow
@@ -96,6 +97,21 @@ public final class GenerationSession {
         result.prefillTime = (firstToken ?? end) - start
         result.decodeTime = firstToken.map { end - $0 } ?? .zero
         return result
+    }
+
+    /// The most tokens a request can generate.
+    ///
+    /// A number that was asked for has to fit the budget, so that nothing ends half-way; without one, what fits is used.
+    private func tokenLimit(of request: GenerationRequest) throws -> Int {
+        let prompt = request.prompt.count
+        try engine.check(prompt, received: "prompt")
+        guard let maxTokens = request.maxTokens else {
+            try engine.pool.checkRoom(forTokens: prompt)
+            return engine.tokenCapacity - prompt
+        }
+        let limit = min(maxTokens, engine.contextLength - prompt)
+        try engine.pool.checkRoom(forTokens: prompt + limit)
+        return limit
     }
 
     /// Cuts the cache back to what the prompt begins with and returns that many tokens.

@@ -59,12 +59,14 @@ struct LlamaModel: DecoderModel {
         try tensors.refuseUnused(family: "llama")
 
         weightBytes = tensors.loadedBytes
-        info = ModelInfo(
-            architecture: "llama", name: try file.metadata.string(ifPresent: "general.name") ?? "unnamed",
-            vocabularySize: vocabularySize, contextLength: configuration.contextLength, hiddenSize: hidden,
-            feedForwardSize: inner,
-            cacheShape: CacheShape(
-                layers: configuration.layers, heads: configuration.heads, queryHeads: configuration.queryHeads))
+        info = try configuration.info(of: file, vocabularySize: vocabularySize)
+    }
+
+    /// Sizes and names, read without touching a weight.
+    static func info(of file: GGUFFile) throws -> ModelInfo {
+        let configuration = try LlamaConfiguration(file)
+        let embedding = try TensorLoader.table("token_embd.weight", columns: configuration.hiddenSize, of: file)
+        return try configuration.info(of: file, vocabularySize: embedding.rows)
     }
 
     func forward(_ step: ForwardStep, _ operations: Operations, _ workspace: DecoderWorkspace) {
@@ -181,5 +183,13 @@ struct LlamaConfiguration {
             throw ModelError(.badMetadata, received: key, remedy: "is missing or impossible; the file is incomplete")
         }
         self.epsilon = Float(epsilon)
+    }
+
+    func info(of file: GGUFFile, vocabularySize: Int) throws -> ModelInfo {
+        ModelInfo(
+            architecture: "llama", name: try file.metadata.string(ifPresent: "general.name") ?? "unnamed",
+            vocabularySize: vocabularySize, contextLength: contextLength, hiddenSize: hiddenSize,
+            feedForwardSize: feedForwardSize,
+            cacheShape: CacheShape(layers: layers, heads: heads, queryHeads: queryHeads))
     }
 }

@@ -26,5 +26,7 @@ extension Operations {
     /// Counts the tokens of a step as cached.
     func advance(_ step: ForwardStep) {
         for segment in step.segments { segment.sequence.advance(segment.tokens.count) }
+        // A sequence that its owner drops after the step has to give its pages back then, not with the next step.
+        segments.removeAll(keepingCapacity: true)
     }
 }

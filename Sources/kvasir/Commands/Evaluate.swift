@@ -1,0 +1,8 @@
+import ArgumentParser
+
+/// `kvasir evaluate`: what a cache costs in quality.
+struct Evaluate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measures what a cache configuration costs in quality.",
+        subcommands: [EvaluatePerplexity.self])
+}

@@ -1,0 +1,35 @@
+import KvasirCache
+import KvasirEngine
+import KvasirHub
+import KvasirModels
+import KvasirNumerics
+
+/// Everything an engine takes but the model itself.
+///
+/// Made before a model is looked for, so that a command line that makes no sense fetches nothing.
+struct EngineSettings {
+    let reference: ModelReference
+    let cache: CacheConfiguration
+    let cacheBudget: Int?
+    let contextLength: Int?
+    let threads: ThreadPool
+    let instructionSet: InstructionSet
+    var precision = LinearPrecision.int8
+
+    init(_ model: ModelOptions, _ cache: CacheOptions, _ compute: ComputeOptions, contextLength: Int?) throws {
+        self.cache = try cache.configuration()
+        cacheBudget = try cache.budget()
+        self.contextLength = contextLength
+        instructionSet = try compute.instructionSet()
+        threads = try compute.threadPool()
+        reference = try model.reference()
+    }
+
+    /// Fetches the model if need be, and loads it.
+    func load(interrupts: Interrupts) async throws -> InferenceEngine {
+        let file = try await ModelFetcher().fetch(reference, interrupts: interrupts)
+        return try InferenceEngine(
+            model: LanguageModel(path: file.path, threads: threads), cache: cache, contextLength: contextLength,
+            cacheBudget: cacheBudget ?? .max, threads: threads, instructionSet: instructionSet, precision: precision)
+    }
+}

@@ -1,0 +1,64 @@
+import KvasirCache
+import KvasirNumerics
+
+/// What a cache is and takes, for machines.
+struct CacheFigures: Encodable {
+    /// Bytes by purpose.
+    struct Footprint: Encodable {
+        let keyCodes: Int
+        let keyScales: Int
+        let valueCodes: Int
+        let valueScales: Int
+        let slack: Int
+        let total: Int
+
+        init(_ footprint: CacheFootprint) {
+            keyCodes = footprint.keyCodes
+            keyScales = footprint.keyScales
+            valueCodes = footprint.valueCodes
+            valueScales = footprint.valueScales
+            slack = footprint.slack
+            total = footprint.total
+        }
+    }
+
+    let configuration: String
+    let keys: String
+    let values: String
+    let bitsPerValueK: Double
+    let bitsPerValueV: Double
+    let context: Int
+    let cachedTokens: Int
+    let cacheBytes: Int
+    let f16Bytes: Int
+    let footprint: Footprint
+
+    init(_ plan: CachePlan, context: Int, tokens: Int, footprint: CacheFootprint) {
+        configuration = plan.configuration.description
+        keys = plan.configuration.keys
+        values = plan.configuration.values
+        bitsPerValueK = plan.bitsPerValueK
+        bitsPerValueV = plan.bitsPerValueV
+        self.context = context
+        cachedTokens = tokens
+        cacheBytes = footprint.total
+        f16Bytes = plan.f16Bytes(forTokens: tokens)
+        self.footprint = Footprint(footprint)
+    }
+}
+
+extension CachePlan {
+    /// The codecs and their bits, in words.
+    var summary: String {
+        "K \(configuration.keys) \(bitsPerValueK.fixed(3)) bits/value, "
+            + "V \(configuration.values) \(bitsPerValueV.fixed(3)) bits/value"
+    }
+
+    /// The bytes of some tokens beside what f16 takes, in words.
+    func comparison(bytes: Int, tokens: Int) -> String {
+        let reference = f16Bytes(forTokens: tokens)
+        guard bytes > 0 else { return "nothing" }
+        return "\(ByteCount(bytes)); f16 takes \(ByteCount(reference)), "
+            + "\((Double(reference) / Double(bytes)).fixed(2)) times as much"
+    }
+}

@@ -1,0 +1,149 @@
+import KvasirCache
+import KvasirCodecs
+import KvasirModels
+import KvasirNumerics
+
+/// What `explain` says of a plan.
+struct CacheReport {
+    let info: ModelInfo
+    let path: String
+    let plan: CachePlan
+    let context: Int
+    let budget: Int?
+
+    private var footprint: CacheFootprint { plan.footprint(forTokens: context) }
+
+    // MARK: - For people
+
+    var text: String {
+        let shape = info.cacheShape
+        let head = table([
+            ("model", "\(info.name) (\(info.architecture)), made for \(info.contextLength.grouped) tokens"),
+            ("file", path),
+            (
+                "heads",
+                "\(shape.layers) layers, \(shape.heads.kvHeads) KV heads of \(shape.heads.headSize) channels, "
+                    + "\(shape.queryHeads) query heads"
+            ),
+            ("cache", plan.configuration.description),
+        ])
+        return [head, layers, totals, parts].joined(separator: "\n\n")
+    }
+
+    private var layers: String {
+        let width = info.cacheShape.heads.width
+        func bits(_ storage: PartStorage) -> String {
+            let codes = PartStorage(codes: storage.codes).bitsPerValue(width: width)
+            let scales = PartStorage(codes: 0, scales: storage.scales).bitsPerValue(width: width)
+            return "\(storage.bitsPerValue(width: width).fixed(3)) = \(codes.fixed(3)) + \(scales.fixed(3))"
+        }
+        return table(
+            columns: [["LAYERS", "PART", "CODEC", "BITS PER VALUE = CODES + SCALES"]]
+                + plan.layerGroups.flatMap { group in
+                    [
+                        [group.layers.name, "K", group.keyName, bits(group.keyStorage)],
+                        ["", "V", group.valueName, bits(group.valueStorage)],
+                    ]
+                })
+    }
+
+    private var totals: String {
+        let ratio = Double(plan.f16BytesPerToken) / plan.bytesPerToken
+        // A page need not be a multiple of its tokens.
+        let exact = Int(exactly: plan.bytesPerToken)?.grouped ?? plan.bytesPerToken.fixed(1)
+        var rows = [
+            ["TOKENS", "THIS CACHE", "F16", "RATIO"],
+            [
+                "1", "\(exact) bytes", "\(plan.f16BytesPerToken.grouped) bytes", ratio.fixed(2),
+            ],
+            [
+                context.grouped, ByteCount(footprint.total).description,
+                ByteCount(plan.f16Bytes(forTokens: context)).description, ratio.fixed(2),
+            ],
+        ]
+        if let budget {
+            let holds = plan.tokens(inBytes: budget)
+            let f16 = PageGeometry.tokens * (budget / (plan.f16BytesPerToken * PageGeometry.tokens))
+            rows.append([
+                "that fit \(ByteCount(budget))", holds.grouped, f16.grouped,
+                f16 > 0 ? (Double(holds) / Double(f16)).fixed(2) : "",
+            ])
+        }
+        return table(columns: rows)
+    }
+
+    private var parts: String {
+        let footprint = footprint
+        let parts = [
+            ("key codes", footprint.keyCodes), ("key scales", footprint.keyScales),
+            ("value codes", footprint.valueCodes), ("value scales", footprint.valueScales), ("slack", footprint.slack),
+            ("total", footprint.total),
+        ]
+        return table(
+            columns: [["PART OF \(context.grouped) TOKENS", "BYTES"]] + parts.map { [$0.0, $0.1.grouped] })
+    }
+
+    // MARK: - For machines
+
+    struct Object: Encodable {
+        struct Part: Encodable {
+            let codec: String
+            let bitsPerValue: Double
+            let codeBits: Double
+            let scaleBits: Double
+
+            init(_ codec: String, _ storage: PartStorage, width: Int) {
+                self.codec = codec
+                bitsPerValue = storage.bitsPerValue(width: width)
+                codeBits = PartStorage(codes: storage.codes).bitsPerValue(width: width)
+                scaleBits = PartStorage(codes: 0, scales: storage.scales).bitsPerValue(width: width)
+            }
+        }
+
+        struct Layers: Encodable {
+            let first: Int
+            let last: Int
+            let keys: Part
+            let values: Part
+        }
+
+        struct Budget: Encodable {
+            let bytes: Int
+            let tokens: Int
+            let holdsContext: Bool
+        }
+
+        let model: String
+        let modelPath: String
+        let architecture: String
+        let modelContext: Int
+        let layers: [Layers]
+        let bytesPerToken: Double
+        let f16BytesPerToken: Int
+        let cache: CacheFigures
+        let budget: Budget?
+    }
+
+    var object: Object {
+        let width = info.cacheShape.heads.width
+        return Object(
+            model: info.name, modelPath: path, architecture: info.architecture, modelContext: info.contextLength,
+            layers: plan.layerGroups.map { group in
+                Object.Layers(
+                    first: group.layers.lowerBound, last: group.layers.upperBound,
+                    keys: Object.Part(group.keyName, group.keyStorage, width: width),
+                    values: Object.Part(group.valueName, group.valueStorage, width: width))
+            },
+            bytesPerToken: plan.bytesPerToken, f16BytesPerToken: plan.f16BytesPerToken,
+            cache: CacheFigures(plan, context: context, tokens: context, footprint: footprint),
+            budget: budget.map { bytes in
+                let tokens = plan.tokens(inBytes: bytes)
+                return Object.Budget(bytes: bytes, tokens: tokens, holdsContext: tokens >= context)
+            })
+    }
+}
+
+extension ClosedRange<Int> {
+    /// The indices in words: `0-29`, or `7` for one.
+    fileprivate var name: String { count == 1 ? "\(lowerBound)" : "\(lowerBound)-\(upperBound)" }
+}

@@ -1,0 +1,44 @@
+import Foundation
+import Testing
+
+/// What `--help` prints, compared with the files in `Snapshots`.
+///
+/// After a change that is meant, run the tests once with `KVASIR_UPDATE_SNAPSHOTS=1` and read the difference.
+struct HelpTests {
+    static let commands = [
+        "", "generate", "chat", "models", "pull", "explain", "evaluate", "evaluate perplexity",
+    ]
+
+    @Test("Help is as it was read last", arguments: commands)
+    func helpMatchesSnapshot(command: String) async throws {
+        let words = command.split(separator: " ").map(String.init)
+        let outcome = try await Program.with { try await $0.run(words + ["--help"]) }
+        #expect(outcome.status == 0)
+        #expect(outcome.error.isEmpty)
+        let name = (["kvasir"] + words).joined(separator: "-") + ".txt"
+        let source = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Snapshots/\(name)")
+        if ProcessInfo.processInfo.environment["KVASIR_UPDATE_SNAPSHOTS"] != nil {
+            try outcome.output.write(to: source, atomically: true, encoding: .utf8)
+        }
+        let snapshot = try String(contentsOf: source, encoding: .utf8)
+        #expect(outcome.output == snapshot)
+    }
+
+    @Test("Without a command, and for a command of commands, help is printed", arguments: [[], ["evaluate"]])
+    func helpWithoutCommand(words: [String]) async throws {
+        let (plain, help) = try await Program.with {
+            (try await $0.run(words), try await $0.run(words + ["--help"]))
+        }
+        #expect(plain.status == 0)
+        #expect(plain.output == help.output)
+        #expect(plain.error.isEmpty)
+    }
+
+    @Test("The version is one line on standard output")
+    func version() async throws {
+        let outcome = try await Program.with { try await $0.run("--version") }
+        #expect(outcome.status == 0)
+        #expect(outcome.output.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
+        #expect(outcome.error.isEmpty)
+    }
+}

@@ -1,0 +1,124 @@
+import Foundation
+import Subprocess
+import Testing
+
+#if canImport(System)
+import System
+#else
+import SystemPackage
+#endif
+
+/// The program as it was built, run in an environment of its own: an empty model store and no network.
+struct Program: Sendable {
+    /// How a run ended.
+    struct Outcome: Sendable {
+        /// The exit status; 128 and the signal's number for an end by signal, as shells count.
+        let status: Int32
+        let output: String
+        let error: String
+
+        init(_ status: TerminationStatus, output: String, error: String) {
+            self.status =
+                switch status {
+                case .exited(let code): code
+                case .signaled(let signal): 128 + signal
+                }
+            self.output = output
+            self.error = error
+        }
+
+        /// The first line on standard error.
+        var message: String { error.split(separator: "\n").first.map(String.init) ?? "" }
+    }
+
+    /// A directory for this program alone.
+    let home: String
+    var environment: [String: String]
+
+    /// Runs `body` with a program whose directory is removed afterwards.
+    static func with<Value>(
+        isolation: isolated (any Actor)? = #isolation, _ body: (Program) async throws -> Value
+    ) async throws -> Value {
+        let home = NSTemporaryDirectory() + "kvasir-command-tests-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: "\(home)/bin", withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: home) }
+        // What would fetch a model fails, and says so.
+        let python = "#!/bin/sh\necho 'ERROR: No matching distribution found' >&2\nexit 1\n"
+        try python.write(toFile: "\(home)/bin/python3", atomically: true, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: "\(home)/bin/python3")
+        return try await body(
+            Program(
+                home: home,
+                environment: [
+                    "PATH": "\(home)/bin:/usr/bin:/bin", "HOME": home, "XDG_CACHE_HOME": "\(home)/cache",
+                    // Nothing listens on port 1.
+                    "HF_ENDPOINT": "http://127.0.0.1:1", "COLUMNS": "100",
+                ]))
+    }
+
+    /// The executable; it is built beside the test bundle.
+    static var executable: String {
+        Bundle.module.bundleURL.deletingLastPathComponent().appending(path: "kvasir").path
+    }
+
+    /// The tiny random model: see `scripts/fixtures/make-tiny-model.py`.
+    static var tinyModel: String { Bundle.module.bundleURL.appending(path: "Fixtures/tiny.gguf").path }
+
+    private var variables: Environment {
+        var variables: [Environment.Key: String] = [:]
+        for (name, value) in environment { variables[Environment.Key(stringLiteral: name)] = value }
+        return .custom(variables)
+    }
+
+    /// Runs the program to its end.
+    func run(_ arguments: String..., input: String = "") async throws -> Outcome {
+        try await run(arguments, input: input)
+    }
+
+    /// Runs the program to its end.
+    func run(_ arguments: [String], input: String = "") async throws -> Outcome {
+        try await start(Self.executable, arguments, input: input)
+    }
+
+    /// Runs a line of the shell to its end; `$KVASIR` is the program and `$MODEL` the tiny model.
+    func shell(_ line: String) async throws -> Outcome {
+        var program = self
+        program.environment["KVASIR"] = Self.executable
+        program.environment["MODEL"] = Self.tinyModel
+        return try await program.start("/bin/sh", ["-c", line], input: "")
+    }
+
+    private func start(_ executable: String, _ arguments: [String], input: String) async throws -> Outcome {
+        let result = try await Subprocess.run(
+            .path(FilePath(executable)), arguments: Arguments(arguments), environment: variables,
+            workingDirectory: FilePath(home), input: .string(input), output: .string(limit: 1 << 22),
+            error: .string(limit: 1 << 20))
+        return Outcome(result.terminationStatus, output: result.standardOutput, error: result.standardError)
+    }
+
+    /// Runs the program and presses Ctrl-C when its first text has come.
+    func interrupt(_ arguments: String..., input: String = "") async throws -> Outcome {
+        let result = try await Subprocess.run(
+            .path(FilePath(Self.executable)), arguments: Arguments(arguments), environment: variables,
+            workingDirectory: FilePath(home), input: .string(input), output: .sequence, error: .string(limit: 1 << 20)
+        ) { execution in
+            var bytes: [UInt8] = []
+            var isSent = false
+            for try await chunk in execution.standardOutput {
+                chunk.withUnsafeBytes { bytes.append(contentsOf: $0) }
+                if !isSent { try execution.send(signal: .interrupt) }
+                isSent = true
+            }
+            return bytes
+        }
+        return Outcome(
+            result.terminationStatus, output: String(decoding: result.closureResult, as: UTF8.self),
+            error: result.standardError)
+    }
+}
+
+/// Decodes the only object on standard output.
+func object(_ outcome: Program.Outcome) throws -> [String: Any] {
+    #expect(outcome.output.split(separator: "\n", omittingEmptySubsequences: false).count == 2, "one line, one object")
+    return try #require(try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+}

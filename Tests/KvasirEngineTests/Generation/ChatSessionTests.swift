@@ -1,0 +1,92 @@
+import KvasirCache
+import KvasirEngine
+import KvasirTokenizers
+import Testing
+
+struct ChatSessionTests {
+    @Test("A turn whose beginning is cached gives the tokens of one computed at once", arguments: ["f32", "nf4"])
+    func cachedTurnEqualsComputedOne(cache: String) throws {
+        let engine = try tinyEngine(cache: cache)
+        let tokenizer = engine.model.tokenizer
+        let chat = try ChatSession(engine)
+        let first = try chat.answer("hello", sampling: .greedy, maxTokens: 9)
+        let second = try chat.answer("the cat", sampling: .greedy, maxTokens: 9)
+
+        let beginning = "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"
+        let rest = "<|im_end|>\n<|im_start|>user\nthe cat<|im_end|>\n<|im_start|>assistant\n"
+        let prompt =
+            tokenizer.encode(beginning, addSpecial: false, parseSpecial: true) + first.tokens
+            + tokenizer.encode(rest, addSpecial: false, parseSpecial: true)
+        let fresh = try GenerationSession(engine).generate(.init(prompt: prompt, maxTokens: 9))
+        #expect(second.promptTokens == prompt.count)
+        #expect(second.cachedPromptTokens == first.promptTokens + first.tokens.count - 1)
+        #expect(fresh.cachedPromptTokens == 0)
+        #expect(second.tokens == fresh.tokens)
+    }
+
+    @Test("An answer that a stop string cut goes on from its text")
+    func stopString() throws {
+        let engine = try tinyEngine()
+        let whole = try ChatSession(engine).answer("hello", sampling: .greedy, maxTokens: 9)
+        let stop = String(whole.text.suffix(2))
+        let chat = try ChatSession(engine)
+        let cut = try chat.answer("hello", sampling: .greedy, maxTokens: 9, stops: StopStrings([stop]))
+        #expect(cut.finishReason == .stop)
+        #expect(whole.text == cut.text + stop)
+        #expect(chat.messages.last?.content == cut.text)
+        let text = chat.template.render(
+            messages: chat.messages + [ChatMessage(role: .user, content: "more")], addGenerationPrompt: true)
+        let next = try chat.answer("more", sampling: .greedy, maxTokens: 1)
+        #expect(
+            next.promptTokens
+                == engine.model.tokenizer.encode(text, addSpecial: false, parseSpecial: true).count)
+    }
+
+    @Test("A turn that does not fit, or is cancelled before its first token, leaves the conversation as it was")
+    func failedTurn() throws {
+        let chat = try ChatSession(try tinyEngine(contextLength: 64), system: "x")
+        let first = try chat.answer("hello", sampling: .greedy, maxTokens: 4)
+        let messages = chat.messages
+        #expect(messages.map(\.role) == [.system, .user, .assistant])
+        #expect(throws: EngineError.self) {
+            try chat.answer(String(repeating: "z", count: 64), sampling: .greedy, maxTokens: 4)
+        }
+        let cancelled = try chat.answer("a", sampling: .greedy, maxTokens: 4, isCancelled: { true })
+        #expect(cancelled.tokens.isEmpty && cancelled.finishReason == .cancelled)
+        #expect(chat.messages == messages)
+        chat.reset()
+        #expect(chat.cacheBytes == 0)
+        #expect(try chat.answer("hello", sampling: .greedy, maxTokens: 4).tokens == first.tokens)
+    }
+
+    @Test("Without a limit an answer ends where the context, or the budget, does", arguments: [true, false])
+    func fillsWhatThereIs(byContext: Bool) throws {
+        let engine = try byContext ? tinyEngine(contextLength: 64) : tinyEngine(cacheBudget: 64 * 2 * 2 * 18 + 1)
+        #expect(engine.tokenCapacity == 64)
+        let result = try ChatSession(engine).answer("hello", sampling: .greedy)
+        #expect(result.promptTokens + result.tokens.count == 64)
+        #expect(result.finishReason == .length)
+    }
+
+    @Test("A number of tokens that the budget does not hold is refused before any is computed")
+    func budgetIsCheckedFirst() throws {
+        let engine = try tinyEngine(cacheBudget: 64 * 2 * 2 * 18)
+        let session = GenerationSession(engine)
+        let request = GenerationRequest(prompt: [10, 11, 12], maxTokens: 62)
+        let error = #expect(throws: CacheError.self) { try session.generate(request) }
+        #expect(error?.reason == .overBudget)
+        #expect(error?.description.contains("\(2 * 64 * 2 * 2 * 18) bytes") == true)
+        #expect(engine.pool.peakBytes == 0)
+        #expect(try session.generate(GenerationRequest(prompt: [10, 11, 12], maxTokens: 61)).tokens.count == 61)
+    }
+
+    @Test("A session that is dropped gives its pages back at once")
+    func droppedSession() throws {
+        let engine = try tinyEngine()
+        for _ in 0..<3 {
+            _ = try GenerationSession(engine).generate(.init(prompt: [10, 11], maxTokens: 3))
+            #expect(engine.pool.bytesInUse == 0)
+        }
+        #expect(engine.pool.peakBytes == engine.plan.pageBytes)
+    }
+}
