@@ -37,19 +37,11 @@ public final class CacheSequence {
     ///
     /// - Throws: `CacheError` if the pool does not allow it; the sequence is then as it was.
     public func reserve(_ additional: Int) throws(CacheError) {
-        let needed = PageGeometry.pages(forTokens: count + additional)
-        let had = pages.count
-        while pages.count < needed {
-            do throws(CacheError) {
-                let page = try pool.page()
-                pages.append(page)
-                addresses.append(UnsafeRawPointer(page.memory))
-            } catch {
-                pages.removeSubrange(had...)
-                addresses.removeSubrange(had...)
-                throw error
-            }
-        }
+        let missing = PageGeometry.pages(forTokens: count + additional) - pages.count
+        guard missing > 0 else { return }
+        let added = try pool.pages(missing)
+        pages += added
+        addresses += added.map { UnsafeRawPointer($0.memory) }
     }
 
     /// Stores keys and values of the tokens after the cached ones in one layer.

@@ -29,28 +29,35 @@ public final class PagePool: Sendable {
     /// The most bytes that existed at one time.
     public var peakBytes: Int { highest.load(ordering: .relaxed) }
 
-    /// Creates a page, all bytes zero.
+    /// Creates pages, all bytes zero: all of them or none, so that an error names what is needed as a whole.
     ///
-    /// - Throws: `CacheError` if the budget, or the system, does not allow for another page.
-    func page() throws(CacheError) -> CachePage {
-        let total = inUse.add(pageBytes, ordering: .relaxed).newValue
+    /// - Throws: `CacheError` if the budget, or the system, does not allow for that many more.
+    func pages(_ count: Int) throws(CacheError) -> [CachePage] {
+        let bytes = count * pageBytes
+        let total = inUse.add(bytes, ordering: .relaxed).newValue
         guard total <= budget else {
-            inUse.subtract(pageBytes, ordering: .relaxed)
+            inUse.subtract(bytes, ordering: .relaxed)
             throw CacheError(
                 .overBudget, received: "cache of \(ByteCount(total))",
                 detail:
                     "the budget is \(ByteCount(budget)); raise --cache-budget, shorten the context or store fewer bits")
         }
-        var memory: UnsafeMutableRawPointer?
-        guard posix_memalign(&memory, PageGeometry.alignment, pageBytes) == 0, let memory else {
-            inUse.subtract(pageBytes, ordering: .relaxed)
-            throw CacheError(
-                .outOfMemory, received: "page of \(ByteCount(pageBytes))",
-                detail: "the system has no memory left after \(ByteCount(bytesInUse)) of cache; shorten the context")
+        var pages: [CachePage] = []
+        pages.reserveCapacity(count)
+        while pages.count < count {
+            var memory: UnsafeMutableRawPointer?
+            guard posix_memalign(&memory, PageGeometry.alignment, pageBytes) == 0, let memory else {
+                // Those that were made give their bytes back themselves.
+                inUse.subtract((count - pages.count) * pageBytes, ordering: .relaxed)
+                throw CacheError(
+                    .outOfMemory, received: "cache of \(ByteCount(total))",
+                    detail: "the system has no memory left after \(ByteCount(bytesInUse)); shorten the context")
+            }
+            memset(memory, 0, pageBytes)
+            pages.append(CachePage(memory: memory, pool: self))
         }
-        memset(memory, 0, pageBytes)
         highest.max(total, ordering: .relaxed)
-        return CachePage(memory: memory, pool: self)
+        return pages
     }
 
     fileprivate func release(_ memory: UnsafeMutableRawPointer) {
