@@ -9,7 +9,8 @@ extension Operations {
         layer: Int, _ step: ForwardStep, queries: Activations, keys: Activations, values: Activations,
         into output: Activations
     ) {
-        segments.removeAll(keepingCapacity: true)
+        // Emptied afterwards: a sequence kept here would keep its pages, too.
+        defer { segments.removeAll(keepingCapacity: true) }
         var row = 0
         for segment in step.segments {
             segment.sequence.store(
