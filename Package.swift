@@ -73,12 +73,21 @@ let package = Package(
         .testTarget(name: "KvasirCacheTests", dependencies: ["KvasirCache", "KvasirCodecs", "KvasirNumerics"]),
         .testTarget(
             name: "KvasirModelsTests",
-            dependencies: ["CKvasir", "KvasirCache", "KvasirModels", "KvasirNumerics", "KvasirWeights"],
+            dependencies: [
+                "CKvasir", "KvasirCache", "KvasirCodecs", "KvasirModels", "KvasirNumerics", "KvasirWeights",
+            ],
             resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "KvasirEngineTests", dependencies: ["KvasirEngine", "KvasirNumerics"],
+            name: "KvasirEngineTests",
+            dependencies: [
+                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirModels", "KvasirNumerics", "KvasirTokenizers",
+            ],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "KvasirEvaluationTests", dependencies: ["KvasirEvaluation"]),
+        .testTarget(
+            name: "KvasirEvaluationTests",
+            dependencies: [
+                "KvasirCache", "KvasirEngine", "KvasirEvaluation", "KvasirModels", "KvasirNumerics", "KvasirTokenizers",
+            ]),
         .testTarget(
             name: "KvasirHubTests",
             dependencies: [
