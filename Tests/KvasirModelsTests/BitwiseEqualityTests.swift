@@ -31,23 +31,23 @@ struct BitwiseEqualityTests {
                     model, cache: codec, instructionSet: instructionSet, threads: threads, precision: precision)
                 try expectSame(
                     runner, tokens: scatteredTokens(Self.length, below: model.info.vocabularySize),
-                    chunkings: [[1], [1, 7, 64, 3, 31, 2], [63, 2]],
+                    chunkings: [[1], [1, 7, 64, 3, 31, 2]],
                     "\(tiny) on \(threads.threadCount) threads")
             }
         }
     }
 
     /// Beyond 512 tokens attention adds up several ranges, in one of two ways of sharing out the work.
-    @Test(arguments: ["f16", "nf4/b256", "K=f32,V=nf4/b32"])
+    @Test(arguments: ["f16", "nf4/b256"])
     func chunkingChangesNothingAcrossRanges(codec: String) throws {
         let threads = try ThreadPool()
         let model = try ModelLoader.load(TinyModel.quantized.file(), threads: threads)
         let runner = try Runner(
             model, cache: codec, instructionSet: .best, threads: threads, precision: .int8)
         try expectSame(
-            runner, tokens: scatteredTokens(1_030, below: model.info.vocabularySize),
-            chunkings: [[1], [256], [509, 4]],
-            "1030 tokens")
+            runner, tokens: scatteredTokens(600, below: model.info.vocabularySize),
+            chunkings: [[1], [509, 4]],
+            "600 tokens")
     }
 
     @Test(arguments: codecs)

@@ -16,8 +16,10 @@ struct ReferenceLogitsTests {
         }
     }
 
-    /// The reference rounds its keys and values too. A value on the edge between two halves may be rounded otherwise, for
-    /// it differs in its last bit; that moves a logit by a part of the 2e-3 that rounding moves it in all.
+    /// The reference rounds its keys and values too.
+    ///
+    /// A value on the edge between two halves may be rounded otherwise, for it differs in its last bit; that moves a logit
+    /// by a part of the 2e-3 that rounding moves it in all.
     @Test(arguments: TinyModel.allCases, InstructionSet.supported)
     func halfPrecisionCacheGivesTheLogitsOfRoundedKeysAndValues(tiny: TinyModel, instructionSet: InstructionSet) throws
     {
@@ -44,8 +46,10 @@ struct ReferenceLogitsTests {
         }
     }
 
-    /// The reference rounds the same groups of 32 activations to 8 bits. One of them on the edge between two codes may get
-    /// the other one; rounding all of them moves a logit by 5 %, of which a few make a tenth at most.
+    /// The reference rounds the same groups of 32 activations to 8 bits.
+    ///
+    /// One of them on the edge between two codes may get the other one; rounding all of them moves a logit by 5 %, of which
+    /// a few make a tenth at most.
     @Test(arguments: InstructionSet.supported)
     func integerPathGivesTheLogitsOfRoundedActivations(instructionSet: InstructionSet) throws {
         let threads = try ThreadPool()
