@@ -64,17 +64,21 @@ let package = Package(
                 "KvasirNumerics", "KvasirTokenizers", "KvasirWeights",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        .target(name: "KvasirTestSupport", path: "Tests/KvasirTestSupport"),
         .testTarget(name: "KvasirNumericsTests", dependencies: ["CKvasir", "KvasirNumerics"]),
         .testTarget(
-            name: "KvasirWeightsTests", dependencies: ["CKvasir", "KvasirWeights"], resources: [.copy("Fixtures")]),
+            name: "KvasirWeightsTests", dependencies: ["CKvasir", "KvasirTestSupport", "KvasirWeights"],
+            resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "KvasirTokenizersTests", dependencies: ["KvasirTokenizers"], resources: [.copy("Fixtures")]),
+            name: "KvasirTokenizersTests", dependencies: ["KvasirTestSupport", "KvasirTokenizers", "KvasirWeights"],
+            resources: [.copy("Fixtures")]),
         .testTarget(name: "KvasirCodecsTests", dependencies: ["CKvasir", "KvasirCodecs", "KvasirNumerics"]),
         .testTarget(name: "KvasirCacheTests", dependencies: ["KvasirCache", "KvasirCodecs", "KvasirNumerics"]),
         .testTarget(
             name: "KvasirModelsTests",
             dependencies: [
-                "CKvasir", "KvasirCache", "KvasirCodecs", "KvasirModels", "KvasirNumerics", "KvasirWeights",
+                "CKvasir", "KvasirCache", "KvasirCodecs", "KvasirModels", "KvasirNumerics", "KvasirTestSupport",
+                "KvasirWeights",
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
@@ -86,7 +90,8 @@ let package = Package(
         .testTarget(
             name: "KvasirEvaluationTests",
             dependencies: [
-                "KvasirCache", "KvasirEngine", "KvasirEvaluation", "KvasirModels", "KvasirNumerics", "KvasirTokenizers",
+                "KvasirCache", "KvasirEngine", "KvasirEvaluation", "KvasirModels", "KvasirNumerics",
+                "KvasirTestSupport", "KvasirTokenizers",
             ]),
         .testTarget(
             name: "KvasirHubTests",

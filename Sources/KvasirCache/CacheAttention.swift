@@ -86,8 +86,9 @@ public final class CacheAttention {
 
     /// Cuts the segments into tiles of query tokens whose scores a thread can hold.
     private func makeTiles(_ segments: [AttentionSegment]) {
-        for segment in segments {
+        for segment in segments where segment.tokens > 0 {
             let context = segment.sequence.count + segment.tokens
+            precondition(context <= segment.sequence.capacity, "the new tokens were not stored")
             let rowScores = PageGeometry.pages(forTokens: context) * PageGeometry.tokens * plan.shape.groupSize
             let length = min(max(Self.scoresPerWorker / rowScores, 1), Self.longestTile)
             for first in stride(from: 0, to: segment.tokens, by: length) {
@@ -103,16 +104,22 @@ public final class CacheAttention {
 
     private func attendWholeRows(_ step: Step, factor: Float) {
         let group = plan.shape.groupSize
-        let rows = (tiles.map(\.tokens).max() ?? 0) * group
-        let stride = (tiles.map(\.paddedContext).max() ?? 0)
+        // The longest tile and the one with the longest context are different ones where sequences of different lengths
+        // run side by side, so the scores of a tile are not bounded by the product of the two maxima but by their own.
+        var rows = 0
+        var rowScores = 0
+        for tile in tiles {
+            rows = max(rows, tile.tokens * group)
+            rowScores = max(rowScores, tile.tokens * group * tile.paddedContext)
+        }
         queries.reserve(threads.threadCount * rows * step.layer.keys.queryBytes)
-        scores.reserve(threads.threadCount * rows * stride)
+        scores.reserve(threads.threadCount * rowScores)
         sums.reserve(threads.threadCount * rows * plan.shape.heads.headSize * 2)
         totals.reserve(threads.threadCount * rows)
         tiles.withUnsafeBufferPointer { tiles in
             guard let base = tiles.baseAddress else { return }
             let work = WholeRows(
-                step: step, tiles: base, factor: factor, rows: rows, stride: stride, queries: queries.pointer,
+                step: step, tiles: base, factor: factor, rows: rows, rowScores: rowScores, queries: queries.pointer,
                 scores: scores.pointer, sums: sums.pointer, totals: totals.pointer)
             threads.run(tiles.count * plan.shape.heads.kvHeads, work)
         }
@@ -222,7 +229,8 @@ private struct Step {
     func write(_ tile: Tile, head: Int, row: Int, sums: UnsafePointer<Float>, total: Float) {
         let target = output + offset(tile, head: head, row: row)
         let inverse = 1 / total
-        for channel in 0..<shape.heads.headSize { target[channel] = sums[channel] * inverse }
+        // Adding zero turns -0 into 0: how many ranges were added up must not show in a sign.
+        for channel in 0..<shape.heads.headSize { target[channel] = (sums[channel] + 0) * inverse }
     }
 }
 
@@ -231,9 +239,9 @@ private struct WholeRows: ParallelWork {
     let step: Step
     let tiles: UnsafePointer<Tile>
     let factor: Float
-    /// The most rows and the longest padded context of any tile: what a worker's share of the buffers is cut by.
+    /// The most rows, and the most scores, of any tile: what a worker's share of the buffers is cut by.
     let rows: Int
-    let stride: Int
+    let rowScores: Int
     let queries: UnsafeMutablePointer<UInt8>
     let scores: UnsafeMutablePointer<Float>
     let sums: UnsafeMutablePointer<Float>
@@ -247,7 +255,7 @@ private struct WholeRows: ParallelWork {
         let rowCount = tile.tokens * group
         let stride = tile.paddedContext
         let queries = queries + worker * rows * step.layer.keys.queryBytes
-        let scores = scores + worker * rows * self.stride
+        let scores = scores + worker * rowScores
         let sums = sums + worker * rows * size * 2
         let partial = sums + rows * size
         let totals = totals + worker * rows

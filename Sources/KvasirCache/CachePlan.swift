@@ -61,6 +61,23 @@ public struct CachePlan: Sendable {
     public init(
         _ configuration: CacheConfiguration, shape: CacheShape, instructionSet: InstructionSet
     ) throws(CacheError) {
+        let keys: any CacheCodec
+        let values: any CacheCodec
+        do throws(CodecError) {
+            keys = try CodecRegistry.codec(named: configuration.keys)
+            values = try CodecRegistry.codec(named: configuration.values)
+        } catch {
+            throw CacheError(
+                .malformedConfiguration, received: configuration.description, detail: error.description)
+        }
+        try self.init(configuration, keys: keys, values: values, shape: shape, instructionSet: instructionSet)
+    }
+
+    /// Resolves a configuration with codecs that need not be in the registry.
+    init(
+        _ configuration: CacheConfiguration, keys: any CacheCodec, values: any CacheCodec, shape: CacheShape,
+        instructionSet: InstructionSet
+    ) throws(CacheError) {
         var layers: [Layer] = []
         var offset = 0
         func place(_ bytes: Int) -> Int {
@@ -68,16 +85,22 @@ public struct CachePlan: Sendable {
             return offset
         }
         for index in 0..<shape.layers {
-            let keys = try Self.bind(configuration.keys, "K", layer: index) { codec throws(CodecError) in
-                try codec.keys(shape: shape.heads, instructionSet: instructionSet)
+            let boundKeys: any KeyCodec
+            let boundValues: any ValueCodec
+            do throws(CodecError) {
+                boundKeys = try keys.keys(shape: shape.heads, instructionSet: instructionSet)
+            } catch {
+                throw Self.impossible(layer: index, part: "K", codec: keys.name, error)
             }
-            let values = try Self.bind(configuration.values, "V", layer: index) { codec throws(CodecError) in
-                try codec.values(shape: shape.heads, instructionSet: instructionSet)
+            do throws(CodecError) {
+                boundValues = try values.values(shape: shape.heads, instructionSet: instructionSet)
+            } catch {
+                throw Self.impossible(layer: index, part: "V", codec: values.name, error)
             }
             layers.append(
                 Layer(
-                    index: index, keyName: configuration.keys, valueName: configuration.values, keys: keys,
-                    values: values, keyOffset: place(keys.storage.bytes), valueOffset: place(values.storage.bytes)))
+                    index: index, keyName: keys.name, valueName: values.name, keys: boundKeys, values: boundValues,
+                    keyOffset: place(boundKeys.storage.bytes), valueOffset: place(boundValues.storage.bytes)))
         }
         self.configuration = configuration
         self.shape = shape
@@ -85,15 +108,8 @@ public struct CachePlan: Sendable {
         pageBytes = offset
     }
 
-    private static func bind<Bound>(
-        _ name: String, _ part: String, layer: Int, _ bind: (any CacheCodec) throws(CodecError) -> Bound
-    ) throws(CacheError) -> Bound {
-        do throws(CodecError) {
-            return try bind(CodecRegistry.codec(named: name))
-        } catch {
-            throw CacheError(
-                .impossibleLayer, received: "layer \(layer), \(part)=\(name)", detail: error.description)
-        }
+    private static func impossible(layer: Int, part: String, codec: String, _ error: CodecError) -> CacheError {
+        CacheError(.impossibleLayer, received: "layer \(layer), \(part)=\(codec)", detail: error.description)
     }
 
     /// Bits for each cached key value, averaged over the layers, every overhead counted.

@@ -33,15 +33,19 @@ public final class CacheSequence {
         return footprint
     }
 
+    /// Tokens there is room for, cached ones included.
+    var capacity: Int { pages.count * PageGeometry.tokens }
+
     /// Makes room for `additional` tokens after the cached ones.
     ///
     /// - Throws: `CacheError` if the pool does not allow it; the sequence is then as it was.
     public func reserve(_ additional: Int) throws(CacheError) {
         let missing = PageGeometry.pages(forTokens: count + additional) - pages.count
         guard missing > 0 else { return }
-        let added = try pool.pages(missing)
-        pages += added
-        addresses += added.map { UnsafeRawPointer($0.memory) }
+        for page in try pool.pages(missing) {
+            pages.append(page)
+            addresses.append(UnsafeRawPointer(page.memory))
+        }
     }
 
     /// Stores keys and values of the tokens after the cached ones in one layer.
@@ -55,7 +59,7 @@ public final class CacheSequence {
     public func store(
         layer: Int, tokens: Int, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, threads: ThreadPool
     ) {
-        precondition(count + tokens <= pages.count * PageGeometry.tokens, "reserve has made no room for these tokens")
+        precondition(count + tokens <= capacity, "reserve has made no room for these tokens")
         guard tokens > 0 else { return }
         let firstPage = count / PageGeometry.tokens
         let touched = PageGeometry.pages(forTokens: count + tokens) - firstPage
@@ -74,7 +78,7 @@ public final class CacheSequence {
 
     /// Counts `tokens` tokens, stored in every layer, as cached.
     public func advance(_ tokens: Int) {
-        precondition(count + tokens <= pages.count * PageGeometry.tokens, "these tokens were not stored")
+        precondition(count + tokens <= capacity, "these tokens were not stored")
         count += tokens
     }
 

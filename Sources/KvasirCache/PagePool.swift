@@ -29,29 +29,29 @@ public final class PagePool: Sendable {
     /// The most bytes that existed at one time.
     public var peakBytes: Int { highest.load(ordering: .relaxed) }
 
-    /// Creates pages, all bytes zero: all of them or none, so that an error names what is needed as a whole.
+    /// Creates pages, all bytes zero: all of them or none.
     ///
-    /// - Throws: `CacheError` if the budget, or the system, does not allow for that many more.
+    /// - Throws: `CacheError` if the budget, or the system, does not allow for all of them.
     func pages(_ count: Int) throws(CacheError) -> [CachePage] {
-        let bytes = count * pageBytes
-        let total = inUse.add(bytes, ordering: .relaxed).newValue
+        let wanted = count * pageBytes
+        let total = inUse.add(wanted, ordering: .relaxed).newValue
         guard total <= budget else {
-            inUse.subtract(bytes, ordering: .relaxed)
+            inUse.subtract(wanted, ordering: .relaxed)
             throw CacheError(
                 .overBudget, received: "cache of \(ByteCount(total))",
                 detail:
                     "the budget is \(ByteCount(budget)); raise --cache-budget, shorten the context or store fewer bits")
         }
         var pages: [CachePage] = []
-        pages.reserveCapacity(count)
-        while pages.count < count {
+        for index in 0..<count {
             var memory: UnsafeMutableRawPointer?
             guard posix_memalign(&memory, PageGeometry.alignment, pageBytes) == 0, let memory else {
-                // Those that were made give their bytes back themselves.
-                inUse.subtract((count - pages.count) * pageBytes, ordering: .relaxed)
+                // Those that exist subtract themselves as they go.
+                inUse.subtract((count - index) * pageBytes, ordering: .relaxed)
                 throw CacheError(
-                    .outOfMemory, received: "cache of \(ByteCount(total))",
-                    detail: "the system has no memory left after \(ByteCount(bytesInUse)); shorten the context")
+                    .outOfMemory, received: "page of \(ByteCount(pageBytes))",
+                    detail: "the system has no memory left after \(ByteCount(bytesInUse)) of cache; shorten the context"
+                )
             }
             memset(memory, 0, pageBytes)
             pages.append(CachePage(memory: memory, pool: self))

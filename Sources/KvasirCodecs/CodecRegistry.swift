@@ -20,16 +20,16 @@ public enum CodecRegistry {
         NormalFloatCodec.family,
     ]
 
-    /// Returns the codec with a name such as `f16` or `nf4/b64`.
+    /// Returns the codec with a name such as `f16` or `nf4/b64`, in either case.
     ///
     /// - Throws: `CodecError` naming the nearest codec if there is none of this name, or the permitted parameters.
     public static func codec(named text: String) throws(CodecError) -> any CacheCodec {
-        let words = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        let words = text.lowercased().split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         let name = words.first ?? ""
-        guard let family = families.first(where: { $0.name == name.lowercased() }) else {
+        guard let family = families.first(where: { $0.name == name }) else {
             let names = families.map(\.name)
             let all = names.joined(separator: ", ")
-            let nearest = nearestName(to: name.lowercased(), among: names)
+            let nearest = nearestName(to: name, among: names)
             throw CodecError(
                 reason: .unknownCodec, received: text,
                 remedy: nearest.map { "did you mean '\($0)'? The codecs are \(all)" } ?? "the codecs are \(all)")

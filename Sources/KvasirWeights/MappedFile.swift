@@ -19,7 +19,7 @@ public final class MappedFile: WeightStorage, @unchecked Sendable {
     /// The file's contents; valid while this object lives.
     public let bytes: UnsafeRawBufferPointer
 
-    /// Maps the regular file at `path`. An empty file gives empty `bytes`.
+    /// Maps a regular file; an empty one gives empty `bytes`.
     ///
     /// - Throws: `MappedFileError` if there is no such file, it is not a regular file, or it cannot be read.
     public init(path: String) throws(MappedFileError) {

@@ -14,6 +14,8 @@ public protocol WeightStorage: AnyObject, Sendable {
 /// Weights held in ordinary memory, for tensors that come from no file.
 public final class WeightBuffer: WeightStorage, @unchecked Sendable {
     // Unchecked because a raw pointer is not Sendable; the memory is written in `init` only.
+
+    /// The copied bytes; valid while this object lives.
     public let bytes: UnsafeRawBufferPointer
 
     /// Copies `source`; the copy is aligned to 64 bytes.

@@ -1,20 +1,13 @@
 import Foundation
 import KvasirModels
 import KvasirNumerics
+import KvasirTestSupport
 import KvasirWeights
 import Testing
 
 /// The default model, where this machine has it, gives the logits of the reference implementation.
-///
-/// `KVASIR_TEST_MODEL` names its file; otherwise it is looked for where the program keeps it.
+@Suite(.enabled(if: TestResources.defaultModelPath != nil, "set KVASIR_TEST_MODEL to the default model's path"))
 struct DefaultModelTests {
-    static let path: String? = {
-        let environment = ProcessInfo.processInfo.environment
-        let cache = environment["XDG_CACHE_HOME"] ?? (environment["HOME"] ?? "") + "/.cache"
-        return [environment["KVASIR_TEST_MODEL"], cache + "/kvasir/models/catalog/SmolLM2-135M-Instruct.Q4_1.gguf"]
-            .compactMap(\.self).first { FileManager.default.fileExists(atPath: $0) }
-    }()
-
     struct Reference: Decodable {
         struct Row: Decodable {
             let position: Int
@@ -34,7 +27,7 @@ struct DefaultModelTests {
     /// The largest error among the reference's best tokens, as a share of their row's largest logit.
     private func error(cache: String, precision: LinearPrecision) throws -> Float {
         let threads = try ThreadPool()
-        let model = try ModelLoader.load(GGUFFile(path: #require(Self.path)), threads: threads)
+        let model = try ModelLoader.load(GGUFFile(path: #require(TestResources.defaultModelPath)), threads: threads)
         let runner = try Runner(model, cache: cache, instructionSet: .best, threads: threads, precision: precision)
         let reference = try reference()
         let logits = try runner.run(reference.tokens, in: [reference.tokens.count])
@@ -43,19 +36,19 @@ struct DefaultModelTests {
         }.max() ?? .infinity
     }
 
-    @Test(.enabled(if: path != nil)) func exactCacheGivesTheReferenceLogits() throws {
+    @Test func exactCacheGivesTheReferenceLogits() throws {
         #expect(try error(cache: "f32", precision: .float32) < 1e-4)
     }
 
     /// Keys and values rounded to 11 bits, through 30 layers.
-    @Test(.enabled(if: path != nil)) func halfPrecisionCacheStaysNearTheReference() throws {
+    @Test func halfPrecisionCacheStaysNearTheReference() throws {
         #expect(try error(cache: "f16", precision: .float32) < 5e-3)
     }
 
     /// Activations rounded to 8 bits in 211 matrices, each by half a percent of their norm.
     ///
     /// Independent errors of 0.5 % add up to 0.5 % x sqrt(211) = 7 %; what is permitted is two of these.
-    @Test(.enabled(if: path != nil)) func integerPathStaysNearTheReference() throws {
+    @Test func integerPathStaysNearTheReference() throws {
         #expect(try error(cache: "f16", precision: .int8) < 0.15)
     }
 }

@@ -1,11 +1,14 @@
+import KvasirTestSupport
 import KvasirTokenizers
 import Testing
 
-@Suite("The real SmolLM2 vocabulary", .enabled(if: RealVocabulary.path != nil, "no model file on this machine"))
+@Suite(
+    "The real SmolLM2 vocabulary", .enabled(if: TestResources.defaultModelPath != nil, "no model file on this machine"))
 struct RealVocabularyTests {
     @Test("gives the reference library's ids")
     func reference() throws {
-        let tokenizer = try BytePairTokenizer(RealVocabulary.load(try #require(RealVocabulary.path)).vocabulary)
+        let tokenizer = try BytePairTokenizer(
+            RealVocabulary.load(try #require(TestResources.defaultModelPath)).vocabulary)
         let expected = try Fixture.load(Fixture.Ids.self, "smollm2-real-ids")
         for (label, bytes) in try Fixture.inputs() {
             let ids = tokenizer.encode(bytes, addSpecial: false, parseSpecial: true)
@@ -20,7 +23,7 @@ struct RealVocabularyTests {
 
     @Test("ends generation where the model means to stop, and has the fixture's template")
     func tokensAndTemplate() throws {
-        let (vocabulary, source) = try RealVocabulary.load(try #require(RealVocabulary.path))
+        let (vocabulary, source) = try RealVocabulary.load(try #require(TestResources.defaultModelPath))
         let tokenizer = try BytePairTokenizer(vocabulary)
         #expect(tokenizer.vocabularySize == 49_152)
         #expect(tokenizer.endOfGenerationIDs.isSuperset(of: [0, 2]))

@@ -1,5 +1,5 @@
-// Linear layers with AVX2: one register holds 8 rows by 4 columns of codes. vpmaddubsw adds two products in 16 bits with
-// saturation, so each width of code has a form that cannot saturate.
+// Linear layers with AVX2: one register holds 8 rows by 4 columns of codes. vpmaddubsw adds two products in 16 bits
+// with saturation, so each width of code has a form that cannot saturate.
 
 #if defined(__x86_64__)
 

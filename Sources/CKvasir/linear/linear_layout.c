@@ -7,10 +7,8 @@
 bool kv_linear_is_quantized(kv_weight_type type) { return kv_layout_bits(type) != 0; }
 
 size_t kv_linear_tile_bytes(kv_weight_type type, size_t columns) {
-    const size_t width = kv_layout_float_bytes(type);
-    if (width == 0 && !kv_linear_is_quantized(type)) return 0;
-    const size_t block = width != 0 ? 1 : kv_layout_is_super(type) ? KV_SUPER_GROUPS * KV_GROUP : KV_GROUP;
-    if (columns % block != 0 || columns > SIZE_MAX / (KV_TILE * sizeof(float))) return 0;
+    if (kv_layout_float_bytes(type) == 0 && !kv_linear_is_quantized(type)) return 0;
+    if (columns % kv_weight_block_values(type) != 0 || columns > SIZE_MAX / (KV_TILE * sizeof(float))) return 0;
     return kv_layout_tile_bytes(type, columns);
 }
 

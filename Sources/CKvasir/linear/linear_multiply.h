@@ -23,6 +23,17 @@ enum {
     KVV_PREFETCH = 2048,              // bytes ahead, for one token
 };
 
+// The types the kernels are compiled for, one after another.
+#define KVV_BLOCK_TYPES(CASE) \
+    CASE(KV_WEIGHT_Q4_0)      \
+    CASE(KV_WEIGHT_Q4_1)      \
+    CASE(KV_WEIGHT_Q5_0)      \
+    CASE(KV_WEIGHT_Q5_1)      \
+    CASE(KV_WEIGHT_Q8_0)      \
+    CASE(KV_WEIGHT_Q4_K)      \
+    CASE(KV_WEIGHT_Q5_K)      \
+    CASE(KV_WEIGHT_Q6_K)
+
 // The scales and minima of one part of a group, widened.
 typedef struct {
     kvv_float scales[2];
@@ -65,7 +76,7 @@ KV_INLINE kvv_bytes kvv_codes(const kv_weight_type type, const uint8_t *packed, 
     return codes;
 }
 
-// Adds the dot products of `quads` quads from `first` on to `dots`, one vector per token; the including file defines it.
+// Adds the dot products of `quads` quads from `first` on to `dots`, a vector per token. The including file defines it.
 KV_INLINE void kvv_group_dots(const kv_weight_type type, const int tokens, const uint8_t *packed, int first, int quads,
                               const kv_activation_group *a, size_t stride, kvv_int *dots);
 
@@ -145,26 +156,27 @@ KV_INLINE void kvv_multiply_block(const kv_weight_type type, const int parts, co
     }
 }
 
+// Every part of a tile in turn, times `tokens` tokens.
+KV_INLINE void kvv_multiply_parts(const kv_weight_type type, const int tokens, const uint8_t *tile, size_t groups,
+                                  const kv_activation_group *a, float *y, size_t y_stride, size_t rows) {
+    for (int part = 0; part < KVV_PARTS; part++) {
+        kvv_multiply_block(type, 1, tokens, part, tile, groups, a, y, y_stride, rows);
+    }
+}
+
 // One tile times all tokens: the widest register tiles first, then narrower ones for the rest.
 KV_INLINE void kvv_multiply_tile(const kv_weight_type type, const uint8_t *tile, size_t groups,
                                  const kv_activation_group *a, size_t tokens, float *y, size_t y_stride, size_t rows) {
     size_t t = 0;
     for (; t + KVV_TOKENS <= tokens; t += KVV_TOKENS) {
-        for (int part = 0; part < KVV_PARTS; part++) {
-            kvv_multiply_block(type, 1, KVV_TOKENS, part, tile, groups, a + t * groups, y + t * y_stride, y_stride,
-                               rows);
-        }
+        kvv_multiply_parts(type, KVV_TOKENS, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows);
     }
     if (KVV_TOKENS == 8 && t + 4 <= tokens) {
-        for (int part = 0; part < KVV_PARTS; part++) {
-            kvv_multiply_block(type, 1, 4, part, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows);
-        }
+        kvv_multiply_parts(type, 4, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows);
         t += 4;
     }
     if (t + 2 <= tokens) {
-        for (int part = 0; part < KVV_PARTS; part++) {
-            kvv_multiply_block(type, 1, 2, part, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows);
-        }
+        kvv_multiply_parts(type, 2, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows);
         t += 2;
     }
     // All parts of a group together, so that a lone token reads the weights as one stream.
@@ -173,30 +185,29 @@ KV_INLINE void kvv_multiply_tile(const kv_weight_type type, const uint8_t *tile,
     }
 }
 
+KV_INLINE void kvv_multiply_type(const kv_weight_type type, const kv_linear_weight *weight, size_t tile_begin,
+                                 size_t tile_end, const kv_activation_group *a, size_t tokens, float *y,
+                                 size_t y_stride) {
+    const size_t tile_bytes = kv_layout_tile_bytes(type, weight->columns);
+    for (size_t index = tile_begin; index < tile_end; index++) {
+        const size_t row = index * KV_TILE;
+        kvv_multiply_tile(type, (const uint8_t *)weight->packed + index * tile_bytes, weight->columns / KV_GROUP, a,
+                          tokens, y + row, y_stride, weight->rows - row);
+    }
+}
+
 static void kvv_multiply(const kv_linear_weight *weight, size_t tile_begin, size_t tile_end,
                          const kv_activation_group *activations, size_t tokens, float *y, size_t y_stride) {
-    const size_t groups = weight->columns / KV_GROUP;
-#define KV_MULTIPLY(constant)                                                                                      \
-    case constant:                                                                                                 \
-        for (size_t index = tile_begin; index < tile_end; index++) {                                               \
-            const uint8_t *tile = (const uint8_t *)weight->packed + index * kv_layout_tile_bytes(constant, weight->columns); \
-            kvv_multiply_tile(constant, tile, groups, activations, tokens, y + index * KV_TILE, y_stride,          \
-                              weight->rows - index * KV_TILE);                                                     \
-        }                                                                                                          \
+#define KVV_CASE(constant)                                                                             \
+    case constant:                                                                                     \
+        kvv_multiply_type(constant, weight, tile_begin, tile_end, activations, tokens, y, y_stride);   \
         break;
     switch (weight->type) {
-        KV_MULTIPLY(KV_WEIGHT_Q4_0)
-        KV_MULTIPLY(KV_WEIGHT_Q4_1)
-        KV_MULTIPLY(KV_WEIGHT_Q5_0)
-        KV_MULTIPLY(KV_WEIGHT_Q5_1)
-        KV_MULTIPLY(KV_WEIGHT_Q8_0)
-        KV_MULTIPLY(KV_WEIGHT_Q4_K)
-        KV_MULTIPLY(KV_WEIGHT_Q5_K)
-        KV_MULTIPLY(KV_WEIGHT_Q6_K)
+        KVV_BLOCK_TYPES(KVV_CASE)
     default:
         break;
     }
-#undef KV_MULTIPLY
+#undef KVV_CASE
 }
 
 // Widens one part of a group of a block format to float32, column by column. The product is rounded before the minimum
@@ -223,11 +234,11 @@ KV_INLINE void kvv_widen_group(const kv_weight_type type, int part, const uint8_
 static void kvv_widen(kv_weight_type type, int part, const uint8_t *tile, size_t first, size_t count,
                       kvv_float *values) {
     const size_t lane = (size_t)part * KVV_LANES;
-#define KV_WIDEN(constant)                                                                    \
-    case constant:                                                                            \
-        for (size_t i = 0; i < count; i += KV_GROUP) {                                        \
-            kvv_widen_group(constant, part, tile, (first + i) / KV_GROUP, values + i);        \
-        }                                                                                     \
+#define KVV_CASE(constant)                                                                  \
+    case constant:                                                                          \
+        for (size_t i = 0; i < count; i += KV_GROUP) {                                      \
+            kvv_widen_group(constant, part, tile, (first + i) / KV_GROUP, values + i);      \
+        }                                                                                   \
         break;
     switch (type) {
     case KV_WEIGHT_F32:
@@ -239,18 +250,11 @@ static void kvv_widen(kv_weight_type type, int part, const uint8_t *tile, size_t
     case KV_WEIGHT_BF16:
         for (size_t i = 0; i < count; i++) values[i] = kvv_load_bf16(tile + ((first + i) * KV_TILE + lane) * 2);
         break;
-        KV_WIDEN(KV_WEIGHT_Q4_0)
-        KV_WIDEN(KV_WEIGHT_Q4_1)
-        KV_WIDEN(KV_WEIGHT_Q5_0)
-        KV_WIDEN(KV_WEIGHT_Q5_1)
-        KV_WIDEN(KV_WEIGHT_Q8_0)
-        KV_WIDEN(KV_WEIGHT_Q4_K)
-        KV_WIDEN(KV_WEIGHT_Q5_K)
-        KV_WIDEN(KV_WEIGHT_Q6_K)
+        KVV_BLOCK_TYPES(KVV_CASE)
     default:
         break;
     }
-#undef KV_WIDEN
+#undef KVV_CASE
 }
 
 // Adds `count` columns of widened weights times `tokens` tokens to the sums of even and odd columns.

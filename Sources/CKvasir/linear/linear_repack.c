@@ -56,16 +56,9 @@ static void read_q6_k(const uint8_t *block, size_t j, kv_row_group *out) {
     out->scale = read_u16(block + 208);
 }
 
-// Source bytes of one row's block: a group, or a super-block of eight.
-static size_t block_bytes(kv_weight_type type) {
-    const size_t head = kv_layout_has_minimum(type) ? 4 : 2;  // f16 scale, f16 minimum
-    if (!kv_layout_is_super(type)) return head + (size_t)kv_layout_bits(type) * KV_GROUP / 8;
-    const size_t small = type == KV_WEIGHT_Q6_K ? 16 : 12;
-    return head + small + (size_t)kv_layout_bits(type) * KV_GROUP * KV_SUPER_GROUPS / 8;
-}
-
 static void read_row_group(kv_weight_type type, const uint8_t *row, size_t group, kv_row_group *out) {
-    const uint8_t *block = row + (kv_layout_is_super(type) ? group / KV_SUPER_GROUPS : group) * block_bytes(type);
+    const size_t index = kv_layout_is_super(type) ? group / KV_SUPER_GROUPS : group;
+    const uint8_t *block = row + index * kv_weight_block_bytes(type);
     const size_t j = group % KV_SUPER_GROUPS;
     switch (type) {
     case KV_WEIGHT_Q4_0:

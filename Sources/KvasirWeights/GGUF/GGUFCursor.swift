@@ -2,8 +2,9 @@
 #error("GGUF values are read in place and need a little-endian machine")
 #endif
 
-/// Reads a GGUF header from front to back. Every read is checked against the end of the bytes first.
+/// Reads a GGUF header from front to back.
 ///
+/// Every read is checked against the end of the bytes first.
 /// Field names are autoclosures: they are put together for a message only.
 struct GGUFCursor {
     let bytes: UnsafeRawBufferPointer

@@ -72,7 +72,7 @@ public final class GGUFFile: WeightSource {
 
     // Converters split large models and number the parts in the metadata.
     private var partRemedy: String? {
-        guard let parts = try? metadata.integer(ifPresent: "split.count"), parts > 1 else { return nil }
+        guard let parts = metadata["split.count"]?.integer, parts > 1 else { return nil }
         return "the file is one of \(parts) parts of a split model, merge them into one file"
     }
 }

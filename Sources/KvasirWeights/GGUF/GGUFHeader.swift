@@ -54,8 +54,7 @@ struct GGUFHeader {
                 .unsupportedByteOrder, "version", at: 4, "the file is big-endian (version \(version.byteSwapped))")
         }
         guard version == 2 || version == 3 else {
-            throw cursor.error(
-                .unsupportedVersion, "version", at: 4, "version \(version) is not supported, 2 and 3 are")
+            throw cursor.error(.unsupportedVersion, "version", at: 4, "version \(version) is not 2 or 3")
         }
     }
 
@@ -68,12 +67,11 @@ struct GGUFHeader {
             throw cursor.error(.duplicate, "key \(quoted(key))", at: start, "appears twice")
         }
         if key == "general.alignment" {
-            let found = try metadata.integer(forKey: key)
             // The largest alignment in use is a page; more would let a header place its data anywhere.
-            guard found > 0, found <= 65_536, found & (found - 1) == 0 else {
+            guard let found = value.integer, found > 0, found <= 65_536, found & (found - 1) == 0 else {
                 throw cursor.error(
                     .malformed, "value of key \(quoted(key))", at: valueStart,
-                    "expected a power of two up to 65536, found \(found)")
+                    "expected a power of two up to 65536, found \(value.integer.map(String.init) ?? value.typeName)")
             }
             alignment = found
         }

@@ -23,7 +23,7 @@ public struct GGUFMetadata: Sendable {
     /// The value of `key` in the type the file gives it, or nil.
     public subscript(key: String) -> GGUFValue? { values[key] }
 
-    func wrongType(_ key: String, expected: String, found: String) -> GGUFError {
+    private func wrongType(_ key: String, expected: String, found: String) -> GGUFError {
         GGUFError(
             path: path, reason: .wrongType, field: "key \(quoted(key))", offset: nil,
             found: "expected \(expected), found \(found)")
@@ -68,21 +68,13 @@ extension GGUFMetadata {
     /// An integer stored in any of the integer types; nil if the key is missing.
     public func integer(ifPresent key: String) throws(GGUFError) -> Int? {
         guard let value = values[key] else { return nil }
-        switch value {
-        case .uint8(let value): return Int(value)
-        case .int8(let value): return Int(value)
-        case .uint16(let value): return Int(value)
-        case .int16(let value): return Int(value)
-        case .uint32(let value): return Int(value)
-        case .int32(let value): return Int(value)
-        case .int64(let value): return Int(value)
-        case .uint64(let value):
-            guard let integer = Int(exactly: value) else {
-                throw wrongType(key, expected: "integer below 2^63", found: "uint64 \(value)")
+        guard let integer = value.integer else {
+            if case .uint64(let large) = value {
+                throw wrongType(key, expected: "integer below 2^63", found: "uint64 \(large)")
             }
-            return integer
-        default: throw wrongType(key, expected: "integer", found: value.typeName)
+            throw wrongType(key, expected: "integer", found: value.typeName)
         }
+        return integer
     }
 
     /// An integer stored in any of the integer types.

@@ -96,6 +96,21 @@ public indirect enum GGUFArray: Sendable, Hashable {
 }
 
 extension GGUFValue {
+    /// The value of any of the integer types, or nil if it is of another type or 2^63 and above.
+    public var integer: Int? {
+        switch self {
+        case .uint8(let value): Int(value)
+        case .int8(let value): Int(value)
+        case .uint16(let value): Int(value)
+        case .int16(let value): Int(value)
+        case .uint32(let value): Int(value)
+        case .int32(let value): Int(value)
+        case .uint64(let value): Int(exactly: value)
+        case .int64(let value): Int(value)
+        default: nil
+        }
+    }
+
     /// The type, in words for a message: `uint32`, `array of 3 string`.
     public var typeName: String {
         switch self {

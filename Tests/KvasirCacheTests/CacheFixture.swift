@@ -1,0 +1,193 @@
+import KvasirCodecs
+import KvasirNumerics
+import Testing
+
+@testable import KvasirCache
+
+/// Every codec with every parameter for keys and values alike, and pairs of different ones.
+let configurationTexts: [String] =
+    CodecRegistry.families.flatMap(\.members).map(\.name) + [
+        "K=nf4/b32,V=f16", "K=f32,V=nf4/b256", "K=nf4/b128,V=nf4/b32",
+    ]
+
+/// The shape of a model with few layers.
+func shape(layers: Int = 1, kvHeads: Int, headSize: Int, group: Int) -> CacheShape {
+    CacheShape(
+        layers: layers, heads: HeadShape(kvHeads: kvHeads, headSize: headSize), queryHeads: kvHeads * group)
+}
+
+/// Queries, keys and values of one sequence, as a model would compute them: the same for every layer but for their order.
+struct TokenStream {
+    let shape: CacheShape
+    var queries: [Float]
+    var keys: [Float]
+    var values: [Float]
+
+    var queryWidth: Int { shape.queryHeads * shape.heads.headSize }
+    var tokens: Int { keys.count / shape.heads.width }
+
+    init(shape: CacheShape, tokens: Int, seed: UInt64) {
+        var generator = PlainGenerator(seed: seed)
+        self.shape = shape
+        queries = generator.normals(tokens * shape.queryHeads * shape.heads.headSize)
+        keys = generator.normals(tokens * shape.heads.width)
+        values = generator.normals(tokens * shape.heads.width)
+    }
+
+    func keys(_ range: Range<Int>, layer: Int) -> [Float] {
+        slice(layer % 2 == 0 ? keys : values, range, shape.heads.width)
+    }
+
+    func values(_ range: Range<Int>, layer: Int) -> [Float] {
+        slice(layer % 2 == 0 ? values : keys, range, shape.heads.width)
+    }
+
+    func queries(_ range: Range<Int>) -> [Float] { slice(queries, range, queryWidth) }
+
+    private func slice(_ all: [Float], _ range: Range<Int>, _ width: Int) -> [Float] {
+        Array(all[range.lowerBound * width..<range.upperBound * width])
+    }
+}
+
+/// A cache of one plan and what it takes to run steps on it.
+struct CacheFixture {
+    let plan: CachePlan
+    let pool: PagePool
+    let threads: ThreadPool
+    let attention: CacheAttention
+
+    init(plan: CachePlan, instructionSet: InstructionSet = .best, threads: Int = 1, budget: Int = .max) throws {
+        self.plan = plan
+        pool = PagePool(plan: plan, budget: budget)
+        self.threads = try ThreadPool(threadCount: threads)
+        attention = CacheAttention(plan: plan, instructionSet: instructionSet, threads: self.threads)
+    }
+
+    init(
+        _ configuration: String, shape: CacheShape, instructionSet: InstructionSet = .best, threads: Int = 1,
+        budget: Int = .max
+    ) throws {
+        try self.init(
+            plan: CachePlan(CacheConfiguration(parsing: configuration), shape: shape, instructionSet: instructionSet),
+            instructionSet: instructionSet, threads: threads, budget: budget)
+    }
+
+    func sequence() -> CacheSequence { CacheSequence(plan: plan, pool: pool) }
+
+    /// Stores the next tokens of a stream without attending.
+    func append(_ count: Int, of stream: TokenStream, to sequence: CacheSequence) throws {
+        try sequence.reserve(count)
+        let range = sequence.count..<sequence.count + count
+        for layer in 0..<plan.shape.layers {
+            sequence.store(
+                layer: layer, tokens: count, keys: stream.keys(range, layer: layer),
+                values: stream.values(range, layer: layer), threads: threads)
+        }
+        sequence.advance(count)
+    }
+
+    /// Runs one step of a model: the next tokens of every sequence, all layers.
+    ///
+    /// Returns for each sequence and layer the outputs, tokens x query width.
+    func step(
+        _ parts: [(sequence: CacheSequence, stream: TokenStream, tokens: Int)]
+    ) throws -> [[[Float]]] {
+        for part in parts { try part.sequence.reserve(part.tokens) }
+        let width = plan.shape.queryHeads * plan.shape.heads.headSize
+        var segments: [AttentionSegment] = []
+        var queries: [Float] = []
+        for part in parts {
+            segments.append(
+                AttentionSegment(
+                    sequence: part.sequence, firstRow: queries.count / width, tokens: part.tokens))
+            queries += part.stream.queries(part.sequence.count..<part.sequence.count + part.tokens)
+        }
+        var results = [[[Float]]](repeating: [], count: parts.count)
+        for layer in 0..<plan.shape.layers {
+            for part in parts {
+                let range = part.sequence.count..<part.sequence.count + part.tokens
+                part.sequence.store(
+                    layer: layer, tokens: part.tokens, keys: part.stream.keys(range, layer: layer),
+                    values: part.stream.values(range, layer: layer), threads: threads)
+            }
+            var output = [Float](repeating: .signalingNaN, count: queries.count)
+            attention.attend(
+                layer: layer, queries: queries, factor: 1 / Float(plan.shape.heads.headSize).squareRoot(),
+                segments: segments, output: &output)
+            for (index, segment) in segments.enumerated() {
+                let start = segment.firstRow * width
+                results[index].append(Array(output[start..<start + segment.tokens * width]))
+            }
+        }
+        for part in parts { part.sequence.advance(part.tokens) }
+        return results
+    }
+
+    /// Runs a stream in chunks of the given sizes; returns for each layer the outputs of all tokens.
+    func run(_ stream: TokenStream, chunks: [Int], into sequence: CacheSequence) throws -> [[Float]] {
+        var outputs = [[Float]](repeating: [], count: plan.shape.layers)
+        for chunk in chunks {
+            let result = try step([(sequence, stream, chunk)])
+            for layer in outputs.indices { outputs[layer] += result[0][layer] }
+        }
+        return outputs
+    }
+}
+
+extension CacheSequence {
+    /// A copy of all bytes of all pages.
+    var pageContents: [[UInt8]] {
+        withPages { pages in
+            pages.map { Array(UnsafeRawBufferPointer(start: $0, count: plan.pageBytes)) }
+        }
+    }
+}
+
+/// Sizes that add up to `total`, most of them small, some of several pages.
+func randomChunks(_ total: Int, _ generator: inout PlainGenerator) -> [Int] {
+    var chunks: [Int] = []
+    var left = total
+    while left > 0 {
+        let largest = [1, 3, 40, 70, 200][generator.index(5)]
+        let chunk = min(left, 1 + generator.index(largest))
+        chunks.append(chunk)
+        left -= chunk
+    }
+    return chunks
+}
+
+/// Whether two results are the same bit for bit, NaN included.
+func identical(_ first: [Float], _ second: [Float]) -> Bool {
+    first.count == second.count && zip(first, second).allSatisfy { $0.bitPattern == $1.bitPattern }
+}
+
+/// Whether two results of several layers are the same bit for bit.
+func identical(_ first: [[Float]], _ second: [[Float]]) -> Bool {
+    first.count == second.count && zip(first, second).allSatisfy { identical($0, $1) }
+}
+
+/// A small seeded generator of its own, so that fixtures do not change when the library's does.
+struct PlainGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = (seed &+ 1) &* 0x9E37_79B9_7F4A_7C15 | 1 }
+
+    mutating func next() -> UInt64 {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        return state
+    }
+
+    /// Uniform in 0..<count.
+    mutating func index(_ count: Int) -> Int { Int((next() >> 16) % UInt64(count)) }
+
+    /// Nearly normal: the sum of twelve uniform numbers.
+    mutating func normals(_ count: Int) -> [Float] {
+        (0..<count).map { _ in
+            var sum = 0.0
+            for _ in 0..<12 { sum += Double(next() >> 11) / Double(1 << 53) }
+            return Float(sum - 6)
+        }
+    }
+}
