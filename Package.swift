@@ -76,13 +76,23 @@ let package = Package(
         .testTarget(name: "KvasirCacheTests", dependencies: ["KvasirCache", "KvasirCodecs", "KvasirNumerics"]),
         .testTarget(
             name: "KvasirModelsTests",
-            dependencies: ["CKvasir", "KvasirCache", "KvasirModels", "KvasirNumerics", "KvasirWeights"],
+            dependencies: [
+                "CKvasir", "KvasirCache", "KvasirCodecs", "KvasirModels", "KvasirNumerics", "KvasirTestSupport",
+                "KvasirWeights",
+            ],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "KvasirEngineTests",
-            dependencies: ["KvasirCache", "KvasirEngine", "KvasirNumerics", "KvasirTokenizers"],
+            dependencies: [
+                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirModels", "KvasirNumerics", "KvasirTokenizers",
+            ],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "KvasirEvaluationTests", dependencies: ["KvasirEvaluation"]),
+        .testTarget(
+            name: "KvasirEvaluationTests",
+            dependencies: [
+                "KvasirCache", "KvasirEngine", "KvasirEvaluation", "KvasirModels", "KvasirNumerics",
+                "KvasirTestSupport", "KvasirTokenizers",
+            ]),
         .testTarget(
             name: "KvasirHubTests",
             dependencies: [

@@ -2,7 +2,9 @@
 public struct EngineError: Error, Equatable, CustomStringConvertible {
     /// What is wrong, without the values.
     public struct Reason: Sendable, Hashable {
-        private enum Kind { case inconsistentFile, unsupportedTokenizer, emptyPrompt, contextExceeded, badContext }
+        private enum Kind {
+            case inconsistentFile, unsupportedTokenizer, emptyPrompt, unknownToken, contextExceeded, badContext
+        }
         private let kind: Kind
 
         /// Parts of the model file contradict each other.
@@ -11,6 +13,8 @@ public struct EngineError: Error, Equatable, CustomStringConvertible {
         public static let unsupportedTokenizer = Reason(kind: .unsupportedTokenizer)
         /// The prompt has no tokens.
         public static let emptyPrompt = Reason(kind: .emptyPrompt)
+        /// A token of the prompt is none of the model's.
+        public static let unknownToken = Reason(kind: .unknownToken)
         /// The prompt does not fit the context.
         public static let contextExceeded = Reason(kind: .contextExceeded)
         /// The context length that was asked for is not possible with this model.

@@ -74,11 +74,12 @@ public final class InferenceEngine {
 
     /// Runs one step: the new tokens of every segment are stored in its sequence.
     ///
-    /// - Throws: `CacheError` if the pool has no room, `EngineError` if a sequence would exceed the context; no sequence
-    ///   has changed then.
+    /// - Throws: `CacheError` if the pool has no room, `EngineError` if a sequence would exceed the context or a token is none
+    ///   of the vocabulary; no sequence has other tokens then.
     public func run(_ step: ForwardStep) throws {
         for segment in step.segments {
             try check(segment.sequence.count + segment.tokens.count, received: "sequence")
+            try check(segment.tokens[...])
             try segment.sequence.reserve(segment.tokens.count)
         }
         model.decoder.forward(step, operations, workspace)
@@ -105,11 +106,16 @@ public final class InferenceEngine {
             throw EngineError(.emptyPrompt, received: "prompt without tokens", remedy: "give at least one")
         }
         try check(sequence.count + tokens.count, received: "prompt")
+        try check(tokens)
         // Room for all of it first: a budget that is too small shows before any work is done.
         try sequence.reserve(tokens.count)
         var rest = tokens
         while !rest.isEmpty {
-            if isCancelled() { return false }
+            if isCancelled() {
+                // Back go the pages of what was not run: someone else may be waiting for them.
+                sequence.truncate(to: sequence.count)
+                return false
+            }
             // Cut at absolute positions, so that a sequence continued from a shared prefix meets the same cuts.
             let room = Self.prefillChunk - sequence.count % Self.prefillChunk
             let chunk = rest.prefix(room)
@@ -122,6 +128,13 @@ public final class InferenceEngine {
 
     /// The row of the last token that `prefill` ran.
     public private(set) var lastRow = 0
+
+    private func check(_ tokens: ArraySlice<Int32>) throws(EngineError) {
+        guard let unknown = tokens.first(where: { $0 < 0 || $0 >= vocabularySize }) else { return }
+        throw EngineError(
+            .unknownToken, received: "token \(unknown)",
+            remedy: "the model's tokens are 0 to \(vocabularySize - 1); encode the text with the model's tokenizer")
+    }
 
     /// Checks that `tokens` tokens fit the context.
     func check(_ tokens: Int, received: String) throws(EngineError) {

@@ -38,10 +38,15 @@ public struct PerplexityEvaluation: Sendable {
     ///   - text: the bytes of the text, as they are.
     ///   - engine: the model and the cache to measure.
     ///   - onWindow: called after every window with its number, the number of all, and the result so far.
-    /// - Throws: `EvaluationError` if the text does not fill a window; whatever the engine throws.
+    /// - Throws: `EvaluationError` if a window exceeds the engine's context or the text does not fill one; whatever the engine throws.
     public func run(
         text: [UInt8], engine: InferenceEngine, onWindow: (Int, Int, PerplexityResult) -> Void = { _, _, _ in }
     ) throws -> PerplexityResult {
+        guard context <= engine.contextLength else {
+            throw EvaluationError(
+                received: "windows of \(context) tokens",
+                remedy: "the engine's context holds \(engine.contextLength); use shorter windows")
+        }
         let tokenizer = engine.model.tokenizer
         let tokens = tokenizer.encode(text, addSpecial: true, parseSpecial: false)
         let available = tokens.count / context

@@ -38,20 +38,24 @@ struct LlamaModel: DecoderModel {
 
         embedding = try tensors.table("token_embd.weight", columns: hidden)
         let vocabularySize = embedding.rows
-        layers = try (0..<configuration.layers).map { index in
+        // One by one, not by `map`, which would first make room for as many layers as the file claims to have.
+        var layers: [Layer] = []
+        for index in 0..<configuration.layers {
             func linear(_ name: String, _ columns: Int, _ rows: Int) throws -> LinearWeight {
                 try tensors.linear("blk.\(index).\(name).weight", columns: columns, rows: rows)
             }
-            return Layer(
-                attentionNorm: try tensors.vector("blk.\(index).attn_norm.weight", count: hidden),
-                projections: LinearLayer(
-                    try linear("attn_q", hidden, queryWidth), try linear("attn_k", hidden, width),
-                    try linear("attn_v", hidden, width)),
-                output: LinearLayer(try linear("attn_output", queryWidth, hidden)),
-                feedForwardNorm: try tensors.vector("blk.\(index).ffn_norm.weight", count: hidden),
-                gateAndUp: LinearLayer(try linear("ffn_gate", hidden, inner), try linear("ffn_up", hidden, inner)),
-                down: LinearLayer(try linear("ffn_down", inner, hidden)))
+            layers.append(
+                Layer(
+                    attentionNorm: try tensors.vector("blk.\(index).attn_norm.weight", count: hidden),
+                    projections: LinearLayer(
+                        try linear("attn_q", hidden, queryWidth), try linear("attn_k", hidden, width),
+                        try linear("attn_v", hidden, width)),
+                    output: LinearLayer(try linear("attn_output", queryWidth, hidden)),
+                    feedForwardNorm: try tensors.vector("blk.\(index).ffn_norm.weight", count: hidden),
+                    gateAndUp: LinearLayer(try linear("ffn_gate", hidden, inner), try linear("ffn_up", hidden, inner)),
+                    down: LinearLayer(try linear("ffn_down", inner, hidden))))
         }
+        self.layers = layers
         finalNorm = try tensors.vector("output_norm.weight", count: hidden)
         // A model without its own output matrix reads its logits off the embedding.
         let headName = file.tensorNames.contains("output.weight") ? "output.weight" : "token_embd.weight"
@@ -166,13 +170,7 @@ struct LlamaConfiguration {
                 .badMetadata, received: "llama.rope.dimension_count = \(rotaryDimensions)",
                 remedy: "expected an even number up to the head size \(headSize)")
         }
-        rotaryBase = try file.metadata.float(ifPresent: "llama.rope.freq_base").map(Double.init) ?? 10_000
-        let scaling = try file.metadata.string(ifPresent: "llama.rope.scaling.type") ?? "none"
-        guard scaling == "none" else {
-            throw ModelError(
-                .unsupportedFeature, received: "llama.rope.scaling.type = \(scaling)",
-                remedy: "scaled rotary embedding is not supported; use a model without it")
-        }
+        rotaryBase = try Self.rotaryBase(file)
         guard try file.metadata.integer(ifPresent: "llama.expert_count") ?? 0 == 0 else {
             throw ModelError(
                 .unsupportedFeature, received: "llama.expert_count",
@@ -182,7 +180,34 @@ struct LlamaConfiguration {
         guard let epsilon = try file.metadata.float(ifPresent: key), epsilon >= 0, epsilon < 1 else {
             throw ModelError(.badMetadata, received: key, remedy: "is missing or impossible; the file is incomplete")
         }
-        self.epsilon = Float(epsilon)
+        self.epsilon = epsilon
+    }
+
+    /// Reads the base of the rotary angles, and refuses any scaling of them.
+    private static func rotaryBase(_ file: GGUFFile) throws -> Double {
+        let key = "llama.rope.freq_base"
+        let base = try file.metadata.float(ifPresent: key) ?? 10_000
+        guard base.isFinite, base > 0 else {
+            throw ModelError(
+                .badMetadata, received: "\(key) = \(base)", remedy: "expected a positive number; the file is damaged")
+        }
+        let type = "llama.rope.scaling.type"
+        let scaling = try file.metadata.string(ifPresent: type) ?? "none"
+        guard scaling == "none" else {
+            throw ModelError(
+                .unsupportedFeature, received: "\(type) = \(scaling)",
+                remedy: "scaled rotary embedding is not supported; use a model without it")
+        }
+        // A factor without a type scales linearly; old converters wrote it under the second name. 0 stands for none.
+        for key in ["llama.rope.scaling.factor", "llama.rope.scale_linear"] {
+            let factor = try file.metadata.float(ifPresent: key) ?? 1
+            guard factor == 1 || factor == 0 else {
+                throw ModelError(
+                    .unsupportedFeature, received: "\(key) = \(factor)",
+                    remedy: "scaled rotary embedding is not supported; use a model without it")
+            }
+        }
+        return Double(base)
     }
 
     func info(of file: GGUFFile, vocabularySize: Int) throws -> ModelInfo {

@@ -10,7 +10,8 @@ extension Operations {
         layer: Int, _ step: ForwardStep, queries: FloatMatrix, keys: FloatMatrix, values: FloatMatrix,
         into output: FloatMatrix
     ) {
-        segments.removeAll(keepingCapacity: true)
+        // Emptied afterwards: a sequence kept here would keep its pages, too.
+        defer { segments.removeAll(keepingCapacity: true) }
         var row = 0
         for segment in step.segments {
             let rows = row..<row + segment.tokens.count

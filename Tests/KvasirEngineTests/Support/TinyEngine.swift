@@ -1,0 +1,68 @@
+import Foundation
+import KvasirCache
+import KvasirEngine
+import KvasirModels
+import KvasirNumerics
+
+/// Engines on the committed models; scripts/fixtures/make-tiny-llama.py makes them.
+enum TinyModel: String, CaseIterable, Sendable {
+    case tied, separate, quantized
+
+    struct Text: Decodable {
+        let text: String
+        let ids: [Int32]
+    }
+
+    /// What the reference implementation was given, and how it went on.
+    struct Description: Decodable {
+        let prompt: [Int32]
+        let continuation: [Int32]
+        let texts: [Text]
+    }
+
+    /// The models lie with the tests of the layer below.
+    private func url(_ fileExtension: String) -> URL {
+        URL(filePath: #filePath).appending(
+            path: "../../../KvasirModelsTests/Fixtures/tiny-\(rawValue).\(fileExtension)"
+        ).standardized
+    }
+
+    func description() throws -> Description {
+        try JSONDecoder().decode(Description.self, from: Data(contentsOf: url("json")))
+    }
+
+    func load() throws -> LanguageModel {
+        try LanguageModel(path: url("gguf").path, threads: ThreadPool())
+    }
+
+    func engine(
+        cache: String = "f32", contextLength: Int? = nil, cacheBudget: Int = .max,
+        precision: LinearPrecision = .float32
+    ) throws -> InferenceEngine {
+        let threads = try ThreadPool()
+        return try InferenceEngine(
+            model: load(), cache: CacheConfiguration(parsing: cache), contextLength: contextLength,
+            cacheBudget: cacheBudget, threads: threads, instructionSet: .best, precision: precision)
+    }
+}
+
+/// Ordinary tokens without any order, the same ones on every machine.
+func scatteredTokens(_ count: Int, seed: UInt32 = 1) -> [Int32] {
+    var state = seed
+    return (0..<count).map { _ in
+        state = state &* 1_664_525 &+ 1_013_904_223
+        return 3 + Int32(state >> 8) % 264
+    }
+}
+
+extension CacheSequence {
+    /// Every cached key and value, layer by layer.
+    func contents() -> [[Float]] {
+        plan.layers.indices.flatMap { layer in
+            var keys: [Float] = []
+            var values: [Float] = []
+            decode(layer: layer, tokens: 0..<count, keys: &keys, values: &values)
+            return [keys, values]
+        }
+    }
+}
