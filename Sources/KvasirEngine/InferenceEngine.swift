@@ -80,7 +80,13 @@ public final class InferenceEngine {
         for segment in step.segments {
             try check(segment.sequence.count + segment.tokens.count, received: "sequence")
             try check(segment.tokens[...])
-            try segment.sequence.reserve(segment.tokens.count)
+        }
+        do {
+            for segment in step.segments { try segment.sequence.reserve(segment.tokens.count) }
+        } catch {
+            // Back go the pages of the segments that did find room.
+            for segment in step.segments { segment.sequence.truncate(to: segment.sequence.count) }
+            throw error
         }
         model.decoder.forward(step, operations, workspace)
     }

@@ -68,7 +68,7 @@ import Testing
 
     /// Shell commands that wait, for some seconds at most, until the test says go on.
     private static func waiting(for signal: String) -> String {
-        "n=0; while [ ! -f '\(signal)' ] && [ $n -lt 400 ]; do sleep 0.05; n=$((n + 1)); done"
+        "n=0; while [ ! -f '\(signal)' ] && [ $n -lt 4000 ]; do sleep 0.05; n=$((n + 1)); done"
     }
 
     @Test func pullsAtTheSameTimeFetchOnceAndAgree() async throws {

@@ -97,23 +97,17 @@ struct Program: Sendable {
     }
 
     /// Runs the program and presses Ctrl-C when its first text has come.
+    ///
+    /// A shell watches for the text: this process may be busy with other tests until the program has long ended.
     func interrupt(_ arguments: String..., input: String = "") async throws -> Outcome {
-        let result = try await Subprocess.run(
-            .path(FilePath(Self.executable)), arguments: Arguments(arguments), environment: variables,
-            workingDirectory: FilePath(home), input: .string(input), output: .sequence, error: .string(limit: 1 << 20)
-        ) { execution in
-            var bytes: [UInt8] = []
-            var isSent = false
-            for try await chunk in execution.standardOutput {
-                chunk.withUnsafeBytes { bytes.append(contentsOf: $0) }
-                if !isSent { try execution.send(signal: .interrupt) }
-                isSent = true
-            }
-            return bytes
-        }
-        return Outcome(
-            result.terminationStatus, output: String(decoding: result.closureResult, as: UTF8.self),
-            error: result.standardError)
+        let line = """
+            "$0" "$@" <input >output 2>error & program=$!
+            until [ -s output ]; do sleep 0.01; done
+            kill -INT $program; wait $program; status=$?
+            cat output; cat error >&2; exit $status
+            """
+        try Data(input.utf8).write(to: URL(filePath: home).appending(path: "input"))
+        return try await start("/bin/sh", ["-c", line, Self.executable] + arguments, input: "")
     }
 }
 

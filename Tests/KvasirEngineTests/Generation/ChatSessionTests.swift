@@ -90,7 +90,8 @@ struct ChatSessionTests {
         let request = GenerationRequest(prompt: [10, 11, 12], maxTokens: 62)
         let error = #expect(throws: CacheError.self) { try session.generate(request) }
         #expect(error?.reason == .overBudget)
-        #expect(error?.description.contains("\(2 * onePage()) bytes") == true)
+        let needed = try 2 * onePage()
+        #expect(error?.description.contains("\(needed) bytes") == true)
         #expect(engine.pool.peakBytes == 0)
         #expect(try session.generate(GenerationRequest(prompt: [10, 11, 12], maxTokens: 61)).tokens.count == 61)
     }
