@@ -12,7 +12,9 @@ let package = Package(
         // The cache on its own, for a program that has its own model.
         .library(name: "KVCache", targets: ["KvasirCache", "KvasirCodecs", "KvasirNumerics"]),
         // Load a model and generate text.
-        .library(name: "Kvasir", targets: ["KvasirEngine"]),
+        .library(
+            name: "Kvasir",
+            targets: ["KvasirCache", "KvasirEngine", "KvasirModels", "KvasirNumerics", "KvasirTokenizers"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
