@@ -84,6 +84,32 @@ import Testing
         #expect(zip(NormalFloatCodec.levels, NormalFloatCodec.levels.dropFirst()).allSatisfy { $0 < $1 })
     }
 
+    @Test func theLevelsFollowTheQuantilesOfTheNormalDistribution() {
+        let computed = NormalFloatCodec.quantileLevels(bits: 4)
+        #expect(zip(computed, NormalFloatCodec.levels).allSatisfy { abs($0 - Double($1)) < 2e-7 })
+    }
+
+    @Test(arguments: [
+        (
+            3, [-1, -0.53502274, -0.24693143, 0, 0.18333748, 0.38199395, 0.62298572, 1], [3, 4, 1, 7, 0, 3, 2, 6],
+            [0, 0.366675, -1.070045, 2, -2, 0, -0.493863, 1.245971]
+        ),
+        (
+            2, [-1, 0, 0.43581817, 1], [1, 2, 0, 3, 0, 1, 1, 2], [0, 0.871636, -2, 2, -2, 0, 0, 0.871636]
+        ),
+    ])
+    func narrowerTables(bits: Int, levels: [Double], indices: [Int], decoded: [Double]) {
+        let computed = NormalFloatCodec.quantileLevels(bits: bits)
+        #expect(computed.count == levels.count)
+        // The published tables have the precision of float32: one unit in the last place below 1 is 6e-8.
+        #expect(zip(computed, levels).allSatisfy { abs($0 - $1) < 6e-8 })
+        let block = [0, 0.5, -1, 2, -2, 0.16, -0.4, 1.1]
+        let thresholds = zip(computed, computed.dropFirst()).map { ($0 + $1) / 2 }
+        let chosen = block.map { value in thresholds.count { value / 2 > $0 } }
+        #expect(chosen == indices)
+        #expect(zip(chosen, decoded).allSatisfy { abs(computed[$0] * 2 - $1) < 1e-6 })
+    }
+
     @Test func integerLevelsStayWithinTheRoundingOfEightBits() {
         let (codes, unit) = BlockCodebook.integerLevels(NormalFloatCodec.levels)
         for (code, level) in zip(codes, NormalFloatCodec.levels) {

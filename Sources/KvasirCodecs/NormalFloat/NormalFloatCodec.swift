@@ -50,4 +50,22 @@ extension NormalFloatCodec {
         0xBF80_0000, 0xBF32_39B1, 0xBF06_6B30, 0xBECA_32A0, 0xBE91_A24D, 0xBE3D_353F, 0xBDBA_7871, 0x0000_0000,
         0x3DA2_FAFF, 0x3E24_CAE3, 0x3E7C_04DD, 0x3EAD_033A, 0x3EE1_A4B8, 0x3F10_07AB, 0x3F39_13B3, 0x3F80_0000,
     ].map { Float(bitPattern: $0) }
+
+    /// The levels of a table of `bits` bits, computed from quantiles of the normal distribution.
+    ///
+    /// Half of them positive, one fewer negative, and zero; the largest magnitude is 1. For 4 bits the published table,
+    /// which was made with float32 intermediate values, differs by up to 2e-7 and is the one that counts.
+    ///
+    /// Source: QLoRA, appendix E, with the offset generalised to other widths.
+    static func quantileLevels(bits: Int) -> [Double] {
+        precondition(bits >= 2 && bits <= 8, "with one bit there is no negative level")
+        let count = Double(1 << bits)
+        let offset = 1 - 0.5 * (1 / (2 * count) + 1 / (2 * (count - 1)))
+        func side(_ levels: Int) -> [Double] {
+            (0..<levels).map { NormalDistribution.quantile(offset + (0.5 - offset) * Double($0) / Double(levels)) }
+        }
+        let half = 1 << (bits - 1)
+        let levels = side(half - 1).map { -$0 } + [0] + side(half)
+        return levels.sorted().map { $0 / NormalDistribution.quantile(offset) }
+    }
 }

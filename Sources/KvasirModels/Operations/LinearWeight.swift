@@ -14,8 +14,6 @@ final class LinearWeight: Sendable {
     private let type: kv_weight_type
     private let packed: AlignedBuffer<UInt8>
 
-    /// Rows that lie side by side.
-    static let tileRows = Int(KV_LINEAR_TILE_ROWS)
     /// Columns that share an activation scale.
     static let groupColumns = Int(KV_LINEAR_GROUP_COLUMNS)
 
