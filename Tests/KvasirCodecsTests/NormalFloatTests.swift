@@ -11,18 +11,16 @@ import Testing
         // The block is padded to one head with copies of its first value, which change neither maximum nor indices.
         let width = 16
         let padded = vector + [Float](repeating: vector[0], count: width - vector.count)
-        let book = try BlockCodebook(
-            levels: NormalFloatCodec.levels, block: block, shape: HeadShape(kvHeads: 1, headSize: width),
-            instructionSet: .generic)
-        let part = AlignedBuffer<UInt8>(zeroed: book.storage.bytes)
+        let format = try NormalFloatCodec(block: block).format(HeadShape(kvHeads: 1, headSize: width), .generic)
+        let part = AlignedBuffer<UInt8>(zeroed: format.storage.bytes)
         let memory = UnsafeMutableRawPointer(part.pointer)
-        let keys = BlockCodebookKeys(book: book)
+        let keys = BlockKeys(block: format)
         padded.withUnsafeBufferPointer { keys.encode($0.baseAddress!, slot: 0, into: memory) }
         let decoded = [Float](unsafeUninitializedCapacity: width) { buffer, count in
             keys.decode(slot: 0, of: memory, into: buffer.baseAddress!)
             count = width
         }
-        let scale = kv_f16_to_f32(memory.load(fromByteOffset: book.storage.codes, as: UInt16.self))
+        let scale = kv_f16_to_f32(memory.load(fromByteOffset: format.storage.codes, as: UInt16.self))
         let indices = (0..<vector.count).map { channel in
             let byte = part[channel / 8 * 64 + channel % 4]
             return Int(channel % 8 < 4 ? byte & 15 : byte >> 4)
@@ -111,7 +109,7 @@ import Testing
     }
 
     @Test func integerLevelsStayWithinTheRoundingOfEightBits() {
-        let (codes, unit) = BlockCodebook.integerLevels(NormalFloatCodec.levels)
+        let (codes, unit) = BlockFormat.integerLevels(NormalFloatCodec.levels)
         for (code, level) in zip(codes, NormalFloatCodec.levels) {
             #expect(abs(Float(code) * unit - level) <= 0.5 / 120)
         }

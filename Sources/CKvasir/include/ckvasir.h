@@ -3,7 +3,7 @@
 #ifndef CKVASIR_H
 #define CKVASIR_H
 
-#include "kv_codebook4.h"
+#include "kv_block_codes.h"
 #include "kv_dense.h"
 #include "kv_half.h"
 #include "kv_isa.h"

@@ -14,6 +14,9 @@ typedef enum {
 // True if this processor, and the operating system it runs under, execute `isa`.
 bool kv_isa_supported(kv_isa isa);
 
+// True if the processor multiplies pairs of bfloat16 (AVX512_BF16): some that run KV_ISA_AVX512 do not.
+bool kv_isa_has_bf16(void);
+
 // Tells the processor that the calling thread spins, waiting for another one.
 static inline void kv_spin_hint(void) {
 #if defined(__x86_64__)

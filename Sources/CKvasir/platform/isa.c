@@ -29,3 +29,11 @@ bool kv_isa_supported(kv_isa isa) {
         return false;
     }
 }
+
+bool kv_isa_has_bf16(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}

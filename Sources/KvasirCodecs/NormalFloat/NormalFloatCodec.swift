@@ -1,3 +1,4 @@
+internal import CKvasir
 internal import KvasirNumerics
 
 /// NQKV: each block of a token's vector is scaled by its largest magnitude and rounded to levels that follow the quantiles
@@ -34,13 +35,17 @@ struct NormalFloatCodec: CacheCodec {
     }
 
     func keys(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any KeyCodec {
-        BlockCodebookKeys(
-            book: try BlockCodebook(levels: Self.levels, block: block, shape: shape, instructionSet: instructionSet))
+        BlockKeys(block: try format(shape, instructionSet))
     }
 
     func values(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any ValueCodec {
-        BlockCodebookValues(
-            book: try BlockCodebook(levels: Self.levels, block: block, shape: shape, instructionSet: instructionSet))
+        BlockValues(block: try format(shape, instructionSet))
+    }
+
+    func format(_ shape: HeadShape, _ instructionSet: InstructionSet) throws(CodecError) -> BlockFormat {
+        try BlockFormat(
+            bits: 4, levels: .table(Self.levels), block: .values(block), quantizer: kv_quantize_absmax, shape: shape,
+            instructionSet: instructionSet)
     }
 }
 

@@ -1,0 +1,174 @@
+// Encoding, decoding and query preparation: the same bytes on every instruction set.
+
+#include <math.h>
+#include <string.h>
+
+#include "blocks_layout.h"
+
+#define KV_F16_MAX 65504.0f
+#define KV_F32_MAX 3.40282347e+38f
+
+static uint16_t bf16_nearest(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+void kv_block_format_resolve(kv_block_format *format) {
+    const size_t channels = format->heads.head_size, width = format->heads.kv_heads * channels;
+    const size_t number_bytes = format->wide_scales ? sizeof(float) : sizeof(uint16_t);
+    format->blocks = (uint32_t)((width + format->block - 1) / format->block);
+    // Within a unit the scale is constant: blocks end at multiples of 32 of the whole vector or at heads, heads at
+    // multiples of 16.
+    format->unit = channels % 32 == 0 ? 32 : 16;
+    format->head_bytes = channels * KV_PAGE_TOKENS * format->bits / 8;
+    format->plane_bytes = channels * KV_PAGE_TOKENS * KV_FIELD_BITS(format->bits) / 8;
+    format->scales_at = format->heads.kv_heads * format->head_bytes;
+    format->offsets_at = format->scales_at + format->blocks * KV_PAGE_TOKENS * number_bytes;
+    format->part_bytes =
+        format->offsets_at + (format->has_offsets ? format->blocks * KV_PAGE_TOKENS * number_bytes : 0);
+    const size_t query = channels * (sizeof(float) + 1) + channels / format->unit * 3 * sizeof(float);
+    format->query_bytes = (query + KV_VECTOR_BYTES - 1) / KV_VECTOR_BYTES * KV_VECTOR_BYTES;
+    if (format->bits <= 5)
+        for (unsigned i = 0; i < 32; i++) {
+            format->level_bf16[i] = bf16_nearest(format->levels[i & ((1u << format->bits) - 1)]);
+        }
+}
+
+float kv_block_round_scale(const kv_block_format *format, float value) {
+    const float largest = format->wide_scales ? KV_F32_MAX : KV_F16_MAX;
+    if (!(fabsf(value) < largest)) return copysignf(largest, value);
+    return format->wide_scales ? value : kv_f16_to_f32(kv_f32_to_f16(value));
+}
+
+float kv_block_round_scale_up(const kv_block_format *format, float magnitude) {
+    const float rounded = kv_block_round_scale(format, magnitude);
+    if (format->wide_scales || rounded >= magnitude || rounded == KV_F16_MAX) return rounded;
+    return kv_f16_to_f32((uint16_t)(kv_f32_to_f16(rounded) + 1));
+}
+
+static void store_number(const kv_block_format *format, const uint8_t *numbers, size_t slot, float value) {
+    if (format->wide_scales)
+        ((float *)numbers)[slot] = value;
+    else
+        ((uint16_t *)numbers)[slot] = kv_f32_to_f16(value);
+}
+
+// Writes the scales and offsets of one token and returns its codes, one byte each.
+static void encode_vector(const kv_block_format *format, const float *vector, size_t slot, void *part,
+                          uint8_t *codes) {
+    const size_t width = (size_t)format->heads.kv_heads * format->heads.head_size;
+    for (size_t block = 0, start = 0; start < width; block++, start += format->block) {
+        const size_t left = width - start, count = left < format->block ? left : format->block;
+        float scale = 0, offset = 0;
+        format->quantize(format, vector + start, count, codes + start, &scale, &offset);
+        store_number(format, kv_block_scales(format, part, block), slot, scale);
+        if (format->has_offsets) store_number(format, kv_block_offsets(format, part, block), slot, offset);
+    }
+}
+
+// Replaces one code; the rest of its byte and word belongs to others.
+static inline void store_code(unsigned bits, kv_panels panels, kv_code_place place, unsigned code) {
+    const unsigned width = KV_FIELD_BITS(bits);
+    if (width > 0) {
+        const size_t per_vector = 8 / width;
+        const unsigned shift = (unsigned)(place.panel % per_vector) * width, mask = ((1u << width) - 1) << shift;
+        uint8_t *byte = (uint8_t *)panels.fields + place.panel / per_vector * KV_VECTOR_BYTES + place.bit;
+        *byte = (uint8_t)((*byte & ~mask) | (code << shift & mask));
+    }
+    if (KV_HAS_PLANE(bits)) {
+        uint64_t *word = (uint64_t *)panels.plane + place.panel;
+        *word = (*word & ~(1ull << place.bit)) | (uint64_t)(code >> width & 1) << place.bit;
+    }
+}
+
+static inline __attribute__((always_inline)) void store_keys(const kv_block_format *format, unsigned bits, size_t slot,
+                                                             void *part, const uint8_t *codes) {
+    for (size_t head = 0; head < format->heads.kv_heads; head++) {
+        const kv_panels panels = kv_panels_at(format, part, head, 0);
+        for (size_t channel = 0; channel < format->heads.head_size; channel++)
+            store_code(bits, panels, kv_key_place(format, slot, channel), *codes++);
+    }
+}
+
+static inline __attribute__((always_inline)) void store_values(const kv_block_format *format, unsigned bits,
+                                                               size_t slot, void *part, const uint8_t *codes) {
+    for (size_t head = 0; head < format->heads.kv_heads; head++) {
+        const kv_panels panels = kv_panels_at(format, part, head, 0);
+        for (size_t channel = 0; channel < format->heads.head_size; channel++)
+            store_code(bits, panels, kv_value_place(slot, channel), *codes++);
+    }
+}
+
+// The width as a constant, so that shifts and masks are.
+#define FOR_EACH_WIDTH(bits, action) \
+    switch (bits) {                  \
+    case 1: action(1); break;        \
+    case 2: action(2); break;        \
+    case 3: action(3); break;        \
+    case 4: action(4); break;        \
+    case 5: action(5); break;        \
+    default: action(8); break;       \
+    }
+
+void kv_block_encode_keys(const kv_block_format *format, const float *vector, size_t slot, void *part) {
+    uint8_t codes[KV_MAX_VECTOR];
+    encode_vector(format, vector, slot, part, codes);
+#define STORE(bits) store_keys(format, bits, slot, part, codes)
+    FOR_EACH_WIDTH(format->bits, STORE)
+#undef STORE
+}
+
+void kv_block_encode_values(const kv_block_format *format, const float *vector, size_t slot, void *part) {
+    uint8_t codes[KV_MAX_VECTOR];
+    encode_vector(format, vector, slot, part, codes);
+#define STORE(bits) store_values(format, bits, slot, part, codes)
+    FOR_EACH_WIDTH(format->bits, STORE)
+#undef STORE
+}
+
+void kv_block_decode_keys(const kv_block_format *format, const void *part, size_t slot, float *vector) {
+    for (size_t head = 0; head < format->heads.kv_heads; head++)
+        for (size_t channel = 0; channel < format->heads.head_size; channel++) {
+            const unsigned code = kv_block_code(format, part, head, kv_key_place(format, slot, channel));
+            *vector++ = kv_block_value(format, part, kv_block_of(format, head, channel), slot, code);
+        }
+}
+
+void kv_block_decode_values(const kv_block_format *format, const void *part, size_t slot, float *vector) {
+    for (size_t head = 0; head < format->heads.kv_heads; head++)
+        for (size_t channel = 0; channel < format->heads.head_size; channel++) {
+            const unsigned code = kv_block_code(format, part, head, kv_value_place(slot, channel));
+            *vector++ = kv_block_value(format, part, kv_block_of(format, head, channel), slot, code);
+        }
+}
+
+void kv_block_prepare_query(const kv_block_format *format, const float *query, float factor, void *prepared) {
+    const size_t channels = format->heads.head_size, unit = format->unit;
+    const kv_block_query target = kv_block_query_at(format, prepared, 0);
+    float *values = (float *)target.values;
+    int8_t *codes = (int8_t *)target.codes;
+    for (size_t start = 0, i = 0; start < channels; start += unit, i++) {
+        float absmax = 0, sum = 0;
+        for (size_t channel = start; channel < start + unit; channel++) {
+            values[channel] = query[channel] * factor;
+            sum += values[channel];
+            const float magnitude = fabsf(values[channel]);
+            absmax = magnitude > absmax ? magnitude : absmax;
+        }
+        // A query that is not finite has no 8-bit form; the scale carries the NaN into its scores. (A NaN escapes the
+        // maximum, not the sum.)
+        const int finite = absmax <= KV_F32_MAX && sum == sum;
+        const float inverse = finite && absmax > 1e-30f ? 127.0f / absmax : 0.0f;
+        int32_t code_sum = 0;
+        for (size_t channel = start; channel < start + unit; channel++) {
+            const float scaled = values[channel] * inverse;
+            const int32_t code = finite ? (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f)) : 0;
+            codes[channel] = (int8_t)code;
+            code_sum += code;
+        }
+        ((float *)target.scales)[i] = finite ? absmax / 127.0f : NAN;
+        ((int32_t *)target.code_sums)[i] = code_sum;
+        ((float *)target.sums)[i] = sum;
+    }
+}
