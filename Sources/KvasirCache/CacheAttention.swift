@@ -189,7 +189,9 @@ private struct Step {
     func run(_ tile: Tile, offset: Int, from start: Int, to end: Int) -> TokenRun {
         let pages = tile.sequence.withPages { $0.baseAddress }
         guard let pages else { preconditionFailure("a sequence with tokens has pages") }
-        return TokenRun(pages: pages + start / PageGeometry.tokens, offset: offset, tokens: end - start)
+        return TokenRun(
+            pages: pages + start / PageGeometry.tokens, offset: offset, tokens: end - start,
+            following: PageGeometry.pages(forTokens: tile.context) - PageGeometry.pages(forTokens: end))
     }
 
     func score(

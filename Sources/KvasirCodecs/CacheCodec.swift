@@ -103,19 +103,22 @@ public struct TokenRun {
     public let offset: Int
     /// Tokens from the start of the first page on.
     public let tokens: Int
+    /// Pages after those of the run whose addresses follow: kernels read ahead into them.
+    public let following: Int
 
     /// Creates a run of `tokens` tokens.
-    public init(pages: UnsafePointer<UnsafeRawPointer>, offset: Int, tokens: Int) {
+    public init(pages: UnsafePointer<UnsafeRawPointer>, offset: Int, tokens: Int, following: Int = 0) {
         self.pages = pages
         self.offset = offset
         self.tokens = tokens
+        self.following = following
     }
 
     /// The run as the C kernels take it.
     var kernelRun: kv_run {
         kv_run(
             pages: UnsafeRawPointer(pages).assumingMemoryBound(to: UnsafeRawPointer?.self), offset: offset,
-            tokens: tokens)
+            tokens: tokens, following: following)
     }
 }
 

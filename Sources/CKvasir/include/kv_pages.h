@@ -22,6 +22,7 @@ typedef struct {
     const void *const *pages;  // base address of each page
     size_t offset;             // where the part starts in a page, in bytes
     size_t tokens;
+    size_t following;          // pages after those of the run that may be read ahead
 } kv_run;
 
 // The heads of one layer's keys or values.
@@ -35,5 +36,18 @@ static inline const uint8_t *kv_run_part(const kv_run *run, size_t page) {
 }
 
 static inline size_t kv_run_pages(const kv_run *run) { return (run->tokens + KV_PAGE_TOKENS - 1) / KV_PAGE_TOKENS; }
+
+// How many pages ahead kernels read. The parts of consecutive pages lie far apart, so the processor foresees nothing, and
+// reading one page's worth of codes takes a few hundred nanoseconds: two pages of work hide it.
+#define KV_PAGES_AHEAD 2
+
+// Brings bytes [first, first + count) of the part of a later page into the second-level cache: called bit by bit while
+// the current page is worked on, so that neither the work nor the memory waits.
+static inline void kv_run_read_ahead(const kv_run *run, size_t page, size_t first, size_t count) {
+    const size_t ahead = page + KV_PAGES_AHEAD;
+    if (ahead >= kv_run_pages(run) + run->following) return;
+    const uint8_t *bytes = kv_run_part(run, ahead) + first;
+    for (size_t i = 0; i < count; i += 64) __builtin_prefetch(bytes + i, 0, 2);
+}
 
 #endif

@@ -67,34 +67,33 @@ INLINE void mix_pairs(unsigned bits, const kv_block_format *format, const kv_run
                       const float *weights, size_t rows, size_t stride, float *out) {
     const size_t channels = format->heads.head_size;
     const __m512i levels = _mm512_loadu_si512(format->level_bf16);
+    const block_cursor first_block = block_cursor_at(format, head);
     paired_weights paired[ROW_CHUNK];
     for (size_t page = 0; page < kv_run_pages(values); page++) {
         const uint8_t *part = kv_run_part(values, page);
-        prefetch_head(format, values, page + 1, head);
         for (size_t first = 0; first < rows; first += ROW_CHUNK) {
             const size_t count = rows - first < ROW_CHUNK ? rows - first : ROW_CHUNK;
-            size_t paired_block = SIZE_MAX;
+            block_cursor cursor = first_block;
             for (size_t channel = 0; channel < channels; channel += KV_LANE_CHANNELS) {
-                const size_t block = kv_block_of(format, head, channel);
-                if (block != paired_block) {
+                if (enters_block(format, &cursor, channel))
                     for (size_t row = 0; row < count; row++)
-                        pair_weights(format, part, block, weights + (first + row) * stride + page * KV_PAGE_TOKENS,
-                                     &paired[row]);
-                    paired_block = block;
-                }
+                        pair_weights(format, part, cursor.block,
+                                     weights + (first + row) * stride + page * KV_PAGE_TOKENS, &paired[row]);
+                const size_t lanes = channel / KV_LANE_CHANNELS;
+                if (first == 0) read_ahead(format, values, page, head, lanes, channels / KV_LANE_CHANNELS);
                 // Half a page at a time, so that its levels stay in registers.
                 for (size_t half = 0; half < 2; half++) {
-                    const size_t first_panel = channel / KV_LANE_CHANNELS * KV_PAGE_PANELS + half * KV_PAGE_PANELS / 2;
+                    const size_t first_panel = lanes * KV_PAGE_PANELS + half * KV_PAGE_PANELS / 2;
                     const kv_panels at = kv_panels_at(format, part, head, first_panel);
                     level_pairs pairs[KV_PAGE_PANELS / 2];
-#pragma unroll
+#pragma clang loop unroll(full)
                     for (size_t i = 0; i < KV_PAGE_PANELS / 2; i++) pairs[i] = unpack_pairs(bits, at, i, levels);
                     for (size_t row = 0; row < count; row++) {
                         if (paired[row].is_zero) continue;
                         const int32_t *pair = paired[row].pairs + half * KV_PAGE_PANELS;
                         float *target = out + (first + row) * channels + channel;
                         __m512 even = _mm512_loadu_ps(target), odd = _mm512_set1_ps(half == 0 ? paired[row].offset : 0);
-#pragma unroll
+#pragma clang loop unroll(full)
                         for (size_t i = 0; i < KV_PAGE_PANELS / 2; i++) {
                             even = _mm512_dpbf16_ps(even, pairs[i].even, (__m512bh)_mm512_set1_epi32(pair[2 * i]));
                             odd = _mm512_dpbf16_ps(odd, pairs[i].odd, (__m512bh)_mm512_set1_epi32(pair[2 * i + 1]));
