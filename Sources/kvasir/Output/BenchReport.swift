@@ -100,7 +100,7 @@ struct BenchRow: Encodable {
             switch test {
             case "decode": "decode after \(tokens)"
             case "prefill": "prefill of \(tokens)"
-            default: "decode of \(sequences) sequences"
+            default: "decode of \(sequences) sequence\(sequences == 1 ? "" : "s")"
             }
         var cells = [
             name, cache, median.fixed(1), minimum.fixed(1), maximum.fixed(1), cacheBytes.grouped,
@@ -123,7 +123,7 @@ extension BenchReport {
     /// What the table's columns mean, and what was measured once.
     var notes: String {
         var lines = [
-            "\(model), \(threads) threads, \(instructionSet); \(repeats) runs of every cell, tokens/s is their median.",
+            "\(model), \(threads) threads, \(instructionSet); runs of every cell: \(repeats), tokens/s is their median.",
             "Memory is read at \((memoryBandwidth / 1e9).fixed(1)) GB/s; at the limit a step takes as long as reading the "
                 + "weights (\(ByteCount(weightBytes))) and the cached tokens once.",
         ]
