@@ -108,7 +108,7 @@ let package = Package(
         .testTarget(
             name: "KvasirCommandTests",
             dependencies: [
-                "kvasir", "KvasirTestSupport",
+                "kvasir", "KvasirCache", "KvasirTestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],

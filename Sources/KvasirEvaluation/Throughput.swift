@@ -1,87 +1,60 @@
-public import KvasirCache
+internal import KvasirCache
 public import KvasirEngine
 internal import KvasirModels
-
-/// What a throughput benchmark times.
-public enum ThroughputCell: Sendable, Hashable {
-    /// One sequence generating after this many cached tokens.
-    case decode(depth: Int)
-    /// One prompt of this many tokens, up to the logits of its last token.
-    case prefill(prompt: Int)
-    /// This many sequences generating together, each after its own prompt.
-    case batch(sequences: Int)
-
-    /// Tokens every sequence generates in a decode cell.
-    public static let decodeTokens = 32
-    /// Tokens of each prompt in a batch cell.
-    public static let batchPrompt = 512
-    /// Tokens each sequence generates in a batch cell.
-    public static let batchTokens = 128
-
-    /// The most tokens a sequence of the cell holds.
-    public var context: Int {
-        switch self {
-        case .decode(let depth): depth + Self.decodeTokens
-        case .prefill(let prompt): prompt
-        case .batch: Self.batchPrompt + Self.batchTokens
-        }
-    }
-
-    /// Sequences of the cell.
-    public var sequences: Int {
-        if case .batch(let count) = self { count } else { 1 }
-    }
-}
-
-/// Tokens per second of one cell with one cache.
-public struct ThroughputResult: Sendable {
-    /// What was timed.
-    public let cell: ThroughputCell
-    /// The cache.
-    public let cache: CacheConfiguration
-    /// Bytes of the pages the cell's sequences held.
-    public let cacheBytes: Int
-    /// Tokens per second of every run, all sequences together, in the order of the runs.
-    public let tokensPerSecond: [Double]
-
-    /// The middle run; the lower one of two.
-    public var median: Double {
-        let sorted = tokensPerSecond.sorted()
-        return sorted.isEmpty ? 0 : sorted[(sorted.count - 1) / 2]
-    }
-}
 
 /// Times prefill and decode of one or more caches of the same model.
 ///
 /// The caches take turns within a cell, so that whatever else the machine does meets all of them: compare the results of
-/// one run with each other, by ratio. Tokens are drawn from the vocabulary in a fixed order; what they are does not matter
-/// to the time.
+/// one run with each other, by ratio. Runs beside busy neighbours alternate with quiet ones for the same reason. Tokens are
+/// drawn from the vocabulary in a fixed order; what they are does not matter to the time.
 public struct ThroughputBenchmark: Sendable {
     /// What to time.
     public let cells: [ThroughputCell]
     /// How often.
     public let repeats: Int
+    /// Busy threads beside which everything is timed once more; 0 for none.
+    public let neighbours: Int
+
+    /// The most sequences of a batch.
+    public static let maximumSequences = 4096
+    /// The most busy threads: enough to crowd any machine.
+    public static let maximumNeighbours = 1024
 
     /// Creates a benchmark.
     ///
-    /// - Throws: `EvaluationError` if a depth is negative, or a prompt, a number of sequences or of repeats is not positive.
-    public init(cells: [ThroughputCell], repeats: Int) throws(EvaluationError) {
+    /// - Throws: `EvaluationError` if a depth is negative, a prompt or the number of repeats not positive, or the number of
+    ///   sequences or neighbours out of its range.
+    public init(cells: [ThroughputCell], repeats: Int, neighbours: Int = 0) throws(EvaluationError) {
         for cell in cells {
             switch cell {
             case .decode(let depth) where depth < 0:
                 throw EvaluationError(received: "depth \(depth)", remedy: "use 0 or more cached tokens")
             case .prefill(let prompt) where prompt < 1:
                 throw EvaluationError(received: "prompt of \(prompt) tokens", remedy: "use at least 1")
-            case .batch(let sequences) where sequences < 1:
-                throw EvaluationError(received: "batch of \(sequences) sequences", remedy: "use at least 1")
+            case .batch(let sequences) where !(1...Self.maximumSequences ~= sequences):
+                throw EvaluationError(
+                    received: "batch of \(sequences) sequences", remedy: "use 1 to \(Self.maximumSequences)")
             default: break
             }
         }
         guard repeats >= 1 else {
             throw EvaluationError(received: "\(repeats) repeats", remedy: "time every cell at least once")
         }
+        guard 0...Self.maximumNeighbours ~= neighbours else {
+            throw EvaluationError(received: "\(neighbours) neighbours", remedy: "use 0 to \(Self.maximumNeighbours)")
+        }
         self.cells = cells
         self.repeats = repeats
+        self.neighbours = neighbours
+    }
+
+    /// Checks that every cell fits every engine's context.
+    ///
+    /// - Throws: `EvaluationError` with the nearest cell that does.
+    public func check(engines: [InferenceEngine]) throws(EvaluationError) {
+        for cell in cells {
+            for engine in engines { try cell.check(contextLength: engine.contextLength) }
+        }
     }
 
     /// Runs every cell with every engine.
@@ -92,28 +65,52 @@ public struct ThroughputBenchmark: Sendable {
     /// - Throws: `EvaluationError` if a cell exceeds an engine's context, before anything is run; what the engine throws if
     ///   the budget is too small.
     public func run(engines: [InferenceEngine], onResult: (ThroughputResult) -> Void = { _ in }) throws {
+        try check(engines: engines)
         for cell in cells {
-            for engine in engines where cell.context > engine.contextLength {
-                throw EvaluationError(
-                    received: "\(cell) of \(cell.context) tokens",
-                    remedy: "the context holds \(engine.contextLength); use a smaller one")
-            }
-        }
-        for cell in cells {
-            let subjects = try engines.map { try ThroughputSubject($0, cell) }
-            // The first run grows the work buffers and is not counted.
-            for subject in subjects { _ = try subject.run() }
-            var times = [[Double]](repeating: [], count: engines.count)
-            for _ in 0..<repeats {
-                for (index, subject) in subjects.enumerated() { times[index].append(try subject.run()) }
-            }
-            for (index, subject) in subjects.enumerated() {
+            let (measurements, peak) = try PeakMemory.during { try measure(cell, engines: engines) }
+            for (engine, measurement) in zip(engines, measurements) {
                 onResult(
                     ThroughputResult(
-                        cell: cell, cache: engines[index].plan.configuration, cacheBytes: subject.cacheBytes,
-                        tokensPerSecond: times[index]))
+                        cell: cell, cache: engine.plan.configuration, cacheBytes: measurement.cacheBytes,
+                        weightBytes: engine.model.decoder.weightBytes,
+                        cacheBytesPerStep: cell.isDecoding ? engine.plan.bytesPerStep(of: cell) : nil,
+                        speeds: Speeds(measurement.quiet),
+                        besideNeighbours: neighbours > 0 ? Speeds(measurement.crowded) : nil, peak: peak))
             }
         }
+    }
+
+    private struct Measurement {
+        var cacheBytes = 0
+        var quiet: [Double] = []
+        var crowded: [Double] = []
+    }
+
+    /// Times one cell; the caches it needed are gone when it returns.
+    private func measure(_ cell: ThroughputCell, engines: [InferenceEngine]) throws -> [Measurement] {
+        let subjects = try engines.map { try ThroughputSubject($0, cell) }
+        // The first run grows the work buffers and is not counted.
+        var measurements = try subjects.map { subject in
+            _ = try subject.run()
+            return Measurement(cacheBytes: subject.cacheBytes)
+        }
+        for _ in 0..<repeats {
+            for (index, subject) in subjects.enumerated() {
+                measurements[index].quiet.append(try subject.run())
+                if neighbours > 0 {
+                    measurements[index].crowded.append(try BusyNeighbours.with(neighbours) { try subject.run() })
+                }
+            }
+        }
+        return measurements
+    }
+}
+
+extension CachePlan {
+    /// Bytes of cached tokens that one step of a cell reads, averaged over its steps: a token attends to itself too.
+    fileprivate func bytesPerStep(of cell: ThroughputCell) -> Double {
+        let tokens = Double(cell.cachedTokens) + Double(cell.newTokens + 1) / 2
+        return Double(cell.sequences) * tokens * bytesPerToken
     }
 }
 
@@ -130,46 +127,32 @@ private final class ThroughputSubject {
         self.cell = cell
         sequences = (0..<cell.sequences).map { _ in engine.makeSequence() }
         logits = [Float](repeating: 0, count: cell.sequences * engine.vocabularySize)
-        let cached =
-            switch cell {
-            case .decode(let depth): depth
-            case .prefill: 0
-            case .batch: ThroughputCell.batchPrompt
-            }
-        for sequence in sequences where cached > 0 { try engine.prefill(tokens(cached)[...], into: sequence) }
+        let cached = tokens(cell.cachedTokens)
+        for sequence in sequences where !cached.isEmpty { try engine.prefill(cached[...], into: sequence) }
     }
 
     /// Runs the cell once and leaves the cache as it was; returns tokens per second.
     func run() throws -> Double {
         let before = sequences.map(\.count)
-        let clock = ContinuousClock()
-        let start = clock.now
-        let count =
-            switch cell {
-            case .decode: try decode(ThroughputCell.decodeTokens)
-            case .prefill(let prompt): try prefill(prompt)
-            case .batch: try decode(ThroughputCell.batchTokens)
-            }
-        let time = clock.now - start
+        let time = try ContinuousClock().measure {
+            if cell.isDecoding { try decode(cell.newTokens) } else { try prefill(cell.newTokens) }
+        }
         cacheBytes = sequences.reduce(0) { $0 + $1.bytes }
         for (sequence, length) in zip(sequences, before) { sequence.truncate(to: length) }
-        let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
-        return Double(count) / seconds
+        return Double(cell.newTokens * cell.sequences) / (time / .seconds(1))
     }
 
-    private func prefill(_ prompt: Int) throws -> Int {
+    private func prefill(_ prompt: Int) throws {
         try engine.prefill(tokens(prompt)[...], into: sequences[0])
         computeLogits(rows: engine.lastRow..<engine.lastRow + 1)
-        return prompt
     }
 
-    private func decode(_ steps: Int) throws -> Int {
+    private func decode(_ steps: Int) throws {
         for step in 0..<steps {
             let token = [token(step)]
             try engine.run(ForwardStep(sequences.map { .init(sequence: $0, tokens: token) }))
             computeLogits(rows: 0..<sequences.count)
         }
-        return steps * sequences.count
     }
 
     private func computeLogits(rows: Range<Int>) {

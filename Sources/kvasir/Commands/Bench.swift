@@ -3,6 +3,7 @@ import KvasirCache
 import KvasirEngine
 import KvasirEvaluation
 import KvasirHub
+import KvasirModels
 import KvasirNumerics
 
 /// `kvasir bench`.
@@ -13,16 +14,18 @@ struct Bench: AsyncParsableCommand {
             The caches take turns, so compare the figures of one run with each other. Decode: \
             \(ThroughputCell.decodeTokens) tokens after the given number of cached ones. Batch: that many sequences with \
             prompts of \(ThroughputCell.batchPrompt) tokens generate \(ThroughputCell.batchTokens) each; the figure is their \
-            total.
+            total. Beside the speeds stand what the machine's memory would permit, and the most memory the process held.
             """)
 
-    @Option(help: ArgumentHelp("Codec of a cache to time; may be given more than once.", valueName: "spec"))
-    var cache: [String] = ["f16", "nf4"]
+    @Option(
+        help: ArgumentHelp(
+            "Codecs of the caches to time, separated by commas; may be given more than once.", valueName: "spec,..."))
+    var cache = [CacheList(argument: "f16,nf4")]
 
-    @Option(help: ArgumentHelp("Cached tokens to decode after, separated by commas.", valueName: "tokens"))
+    @Option(help: ArgumentHelp("Cached tokens to decode after, separated by commas, or none.", valueName: "tokens"))
     var depth: Numbers = [0, 512, 2048]
 
-    @Option(help: ArgumentHelp("Lengths of prompts to time, separated by commas.", valueName: "tokens"))
+    @Option(help: ArgumentHelp("Lengths of prompts to time, separated by commas, or none.", valueName: "tokens"))
     var prompt: Numbers = [512, 2048]
 
     @Option(help: ArgumentHelp("Numbers of sequences to decode together, separated by commas.", valueName: "count"))
@@ -31,6 +34,12 @@ struct Bench: AsyncParsableCommand {
     @Option(
         name: [.customLong("repeat"), .customShort("r")], help: ArgumentHelp("Runs of every cell.", valueName: "count"))
     var repeats = 3
+
+    @Option(
+        help: ArgumentHelp(
+            "Threads that keep processors busy during every second run, to show how much speed is kept.",
+            valueName: "count"))
+    var neighbours = 0
 
     @Flag(help: "Prints one JSON object.")
     var json = false
@@ -49,98 +58,39 @@ struct Bench: AsyncParsableCommand {
     private func benchmark() throws(EvaluationError) -> ThroughputBenchmark {
         try ThroughputBenchmark(
             cells: depth.values.map { .decode(depth: $0) } + prompt.values.map { .prefill(prompt: $0) }
-                + batch.values.map { .batch(sequences: $0) }, repeats: repeats)
+                + batch.values.map { .batch(sequences: $0) }, repeats: repeats, neighbours: neighbours)
     }
 
     func run() async throws {
         let benchmark = try benchmark()
-        let configurations = try cache.map { try CacheConfiguration(parsing: $0) }
+        let configurations = try cache.configurations()
+        let isAlone = configurations.count == 1
         let instructionSet = try compute.instructionSet()
         let threads = try compute.threadPool()
         let file = try await ModelFetcher().fetch(try model.reference(), interrupts: Interrupts())
-        let loaded = try LanguageModel(path: file.path, threads: threads)
+        let (loaded, loadingPeak) = try PeakMemory.during { try LanguageModel(path: file.path, threads: threads) }
         let engines = try configurations.map {
             try InferenceEngine(model: loaded, cache: $0, threads: threads, instructionSet: instructionSet)
         }
-        var rows: [Row] = []
+        try benchmark.check(engines: engines)
+        let bandwidth = MemoryBandwidth.measure(threads: threads)
+        var rows: [BenchRow] = []
         try benchmark.run(engines: engines) { result in
-            rows.append(Row(result))
-            if !json { Console.write(rows.count == 1 ? Row.heading + Row(result).line : Row(result).line) }
+            let row = BenchRow(result, bandwidth: bandwidth, isAlone: isAlone)
+            if !json, rows.isEmpty { Console.write(BenchRow.heading(neighbours: neighbours, isAlone: isAlone)) }
+            if !json { Console.write(row.line) }
+            rows.append(row)
         }
+        let report = BenchReport(
+            model: loaded.fileName, threads: threads.threadCount, instructionSet: instructionSet.rawValue,
+            weightBytes: loaded.decoder.weightBytes, memoryBandwidth: bandwidth, repeats: repeats,
+            neighbours: neighbours, loadingPeak: isAlone ? loadingPeak.map { BenchReport.Peak($0) } : nil,
+            results: rows)
         if json {
-            try JSONOutput.write(
-                Report(
-                    model: loaded.fileName, threads: threads.threadCount, instructionSet: instructionSet.rawValue,
-                    results: rows))
+            try JSONOutput.write(report)
         } else {
-            Console.write("\n\(loaded.fileName), \(threads.threadCount) threads, \(instructionSet)\n")
+            Console.write(report.notes)
             try Console.check()
         }
-    }
-}
-
-/// Whole numbers separated by commas.
-struct Numbers: ExpressibleByArgument, ExpressibleByArrayLiteral {
-    let values: [Int]
-
-    init?(argument: String) {
-        var values: [Int] = []
-        for word in argument.split(separator: ",", omittingEmptySubsequences: false) {
-            guard let value = Int(word) else { return nil }
-            values.append(value)
-        }
-        self.values = values
-    }
-
-    init(arrayLiteral elements: Int...) { values = elements }
-
-    var defaultValueDescription: String {
-        values.isEmpty ? "none" : values.map(String.init).joined(separator: ",")
-    }
-}
-
-private struct Report: Encodable {
-    let model: String
-    let threads: Int
-    let instructionSet: String
-    let results: [Row]
-}
-
-private struct Row: Encodable {
-    let test: String
-    let tokens: Int
-    let sequences: Int
-    let cache: String
-    let cacheBytes: Int
-    let median: Double
-    let minimum: Double
-    let maximum: Double
-
-    init(_ result: ThroughputResult) {
-        switch result.cell {
-        case .decode(let depth): (test, tokens) = ("decode", depth)
-        case .prefill(let prompt): (test, tokens) = ("prefill", prompt)
-        case .batch: (test, tokens) = ("batch", ThroughputCell.batchPrompt)
-        }
-        sequences = result.cell.sequences
-        cache = result.cache.description
-        cacheBytes = result.cacheBytes
-        median = result.median
-        minimum = result.tokensPerSecond.min() ?? 0
-        maximum = result.tokensPerSecond.max() ?? 0
-    }
-
-    static let heading =
-        "| test | cache | tokens/s | lowest | highest | cache bytes |\n| --- | --- | --- | --- | --- | --- |\n"
-
-    var line: String {
-        let name =
-            switch test {
-            case "decode": "decode after \(tokens)"
-            case "prefill": "prefill of \(tokens)"
-            default: "decode of \(sequences) sequences"
-            }
-        return "| \(name) | \(cache) | \(median.fixed(1)) | \(minimum.fixed(1)) | \(maximum.fixed(1)) | "
-            + "\(cacheBytes.grouped) |\n"
     }
 }
