@@ -87,9 +87,11 @@ package struct CodecBenchmark {
                 vectors: vectors.pointer)
             threads.run(shape.pages, work)
         }
-        let limit = Limit.tightest(
-            .reading(shape.values * MemoryLayout<Float>.stride, ofSize: vectors.byteCount, on: machine),
-            .writing(context.layerBytes, ofSize: context.bytes, on: machine))
+        let limit = Limit.settled(for: timing) {
+            Limit.tightest(
+                .reading(shape.values * MemoryLayout<Float>.stride, ofSize: vectors.byteCount, on: machine),
+                .writing(context.layerBytes, ofSize: context.bytes, on: machine))
+        }
         return KernelResult(
             kernel: kernel, format: self.codec.name, instructionSet: instructionSet, rows: 1, values: shape.values,
             bytes: context.layerBytes, timing: timing, limit: limit)
@@ -99,9 +101,11 @@ package struct CodecBenchmark {
         _ kernel: String, rows: Int, codec: any PageCodec, context: PackedContext, timing: Timing
     ) -> KernelResult {
         let bits = PartStorage(codes: codec.storage.codes).bitsPerValue(width: shape.heads.width)
-        let limit = Limit.tightest(
-            .reading(context.layerBytes, ofSize: context.bytes, on: machine),
-            .arithmetic(shape.values * rows, bits: bits, instructionSet, on: machine))
+        let limit = Limit.settled(for: timing) {
+            Limit.tightest(
+                .reading(context.layerBytes, ofSize: context.bytes, on: machine),
+                .arithmetic(shape.values * rows, bits: bits, instructionSet, on: machine))
+        }
         return KernelResult(
             kernel: kernel, format: self.codec.name, instructionSet: instructionSet, rows: rows, values: shape.values,
             bytes: context.layerBytes, timing: timing, limit: limit)

@@ -106,10 +106,12 @@ package struct LinearBenchmark {
                     inputs: inputs.pointer, groups: isQuantized ? groups.pointer : nil, outputs: outputs.pointer)
                 threads.run((tiles + tilesPerItem - 1) / tilesPerItem, work)
             }
-            let limit = Limit.tightest(
-                .reading(matrixBytes, ofSize: matrixBytes * matrices, on: machine),
-                .arithmetic(
-                    shape.rows * shape.columns * tokens, bits: isQuantized ? 8 : 16, instructionSet, on: machine))
+            let limit = Limit.settled(for: timing) {
+                Limit.tightest(
+                    .reading(matrixBytes, ofSize: matrixBytes * matrices, on: machine),
+                    .arithmetic(
+                        shape.rows * shape.columns * tokens, bits: isQuantized ? 8 : 16, instructionSet, on: machine))
+            }
             return KernelResult(
                 kernel: "linear", format: format.rawValue, instructionSet: instructionSet, rows: tokens,
                 values: shape.rows * shape.columns, bytes: matrixBytes, timing: timing, limit: limit)

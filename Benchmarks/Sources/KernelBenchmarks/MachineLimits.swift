@@ -1,10 +1,10 @@
 internal import CMachineLimits
 package import KvasirNumerics
 
-/// What this machine does at most with the threads at hand, measured when first asked for.
+/// What this machine does at most with the threads at hand.
 ///
-/// The fastest sample counts: a limit is what cannot be exceeded. Sampling goes on for longer than for a kernel, because
-/// another process that holds a processor all the while would lower the limit, and raise every share taken of it.
+/// Every question is a new measurement, and the fastest sample so far is the answer: a limit is what cannot be exceeded,
+/// and another process that held a processor during one measurement would lower it, and raise every share taken of it.
 package final class MachineLimits {
     private let threads: ThreadPool
     private let sampler: Sampler
@@ -15,34 +15,33 @@ package final class MachineLimits {
 
     package init(threads: ThreadPool, sampler: Sampler) {
         self.threads = threads
-        self.sampler = Sampler(seconds: 5 * sampler.seconds)
+        self.sampler = sampler
     }
 
     /// Bytes a second read from a buffer of `size` bytes that is passed over again and again, by all threads together.
     ///
     /// The size, not a named cache, is what decides: the figure is the one that holds for data of that size.
     package func readBandwidth(size: Int) -> Double {
-        memoized(&reading, size) { bandwidth(size: size, isWriting: false) }
+        improved(&reading, size) { bandwidth(size: size, isWriting: false) }
     }
 
     /// Bytes a second written to a buffer of `size` bytes that is passed over again and again, by all threads together.
     package func writeBandwidth(size: Int) -> Double {
-        memoized(&writing, size) { bandwidth(size: size, isWriting: true) }
+        improved(&writing, size) { bandwidth(size: size, isWriting: true) }
     }
 
     /// Multiply-adds a second in float32, by all threads together.
     package func multiplyAdds(_ instructionSet: InstructionSet) -> Double {
-        memoized(&multiplying, instructionSet) { rate(loops(instructionSet).pointee.multiply_add) }
+        improved(&multiplying, instructionSet) { rate(loops(instructionSet).pointee.multiply_add) }
     }
 
     /// Multiply-adds a second of 8-bit integers into 32 bits, by all threads together.
     package func dotProducts(_ instructionSet: InstructionSet) -> Double {
-        memoized(&dotting, instructionSet) { rate(loops(instructionSet).pointee.dot_product) }
+        improved(&dotting, instructionSet) { rate(loops(instructionSet).pointee.dot_product) }
     }
 
-    private func memoized<Key: Hashable>(_ known: inout [Key: Double], _ key: Key, _ measure: () -> Double) -> Double {
-        if let value = known[key] { return value }
-        let value = measure()
+    private func improved<Key: Hashable>(_ known: inout [Key: Double], _ key: Key, _ measure: () -> Double) -> Double {
+        let value = max(known[key] ?? 0, measure())
         known[key] = value
         return value
     }

@@ -53,14 +53,15 @@ struct KernelBenchmarksTests {
         #expect(benchmark.multiply(batches: [1]) == nil)
     }
 
-    @Test("Limits are measured once and order as they must: vectors beat plain loops")
+    @Test("A limit never falls when measured again, and vectors beat plain loops")
     func limits() throws {
         let threads = try ThreadPool(threadCount: 1)
         let machine = MachineLimits(threads: threads, sampler: sampler)
         for instructionSet in InstructionSet.supported {
             #expect(machine.multiplyAdds(instructionSet) > 1e8)
             #expect(machine.dotProducts(instructionSet) > 1e8)
-            #expect(machine.multiplyAdds(instructionSet) == machine.multiplyAdds(instructionSet))
+            let first = machine.multiplyAdds(instructionSet)
+            #expect(machine.multiplyAdds(instructionSet) >= first)
         }
         #expect(machine.readBandwidth(size: 1 << 16) > 1e8)
         #expect(machine.writeBandwidth(size: 1 << 16) > 1e8)
