@@ -15,6 +15,8 @@ let package = Package(
         .library(
             name: "Kvasir",
             targets: ["KvasirCache", "KvasirEngine", "KvasirModels", "KvasirNumerics", "KvasirTokenizers"]),
+        // No public interface, as the underscore says: for the package in Benchmarks only.
+        .library(name: "_CKvasir", targets: ["CKvasir"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
