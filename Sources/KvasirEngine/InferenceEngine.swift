@@ -20,7 +20,7 @@ public final class InferenceEngine {
 
     /// Tokens of a prompt that go through the model together: enough to share every weight that is read, few enough
     /// that the activations of a step stay small beside the cache.
-    public static let prefillChunk = 256
+    public static let prefillChunk = 128
 
     /// Resolves the cache of a model; takes no cache memory yet.
     ///
