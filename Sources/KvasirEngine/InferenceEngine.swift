@@ -32,16 +32,19 @@ public final class InferenceEngine {
     ///   - threads: the pool that every step uses.
     ///   - instructionSet: which kernels.
     ///   - precision: how linear layers multiply.
+    ///   - cacheInstructionSet: kernels of the cache alone, for comparing the fast ones with their plain twins; as
+    ///     `instructionSet` if nil.
     /// - Throws: `CacheError` if the model's heads do not suit a codec; `EngineError` if the context is not possible.
     public init(
         model: LanguageModel, cache: CacheConfiguration = .default, contextLength: Int? = nil,
         cacheBudget: Int = .max, threads: ThreadPool, instructionSet: InstructionSet,
-        precision: LinearPrecision = .int8
+        precision: LinearPrecision = .int8, cacheInstructionSet: InstructionSet? = nil
     ) throws {
         let info = model.decoder.info
         self.model = model
         self.contextLength = try Self.contextLength(contextLength, for: info)
-        plan = try CachePlan(cache, shape: info.cacheShape, instructionSet: instructionSet)
+        plan = try CachePlan(
+            cache, shape: info.cacheShape, instructionSet: cacheInstructionSet ?? instructionSet)
         pool = PagePool(plan: plan, budget: cacheBudget)
         operations = Operations(plan: plan, instructionSet: instructionSet, threads: threads, precision: precision)
         workspace = DecoderWorkspace(info)
