@@ -142,7 +142,8 @@ public final class CacheAttention {
         let rangesPerItem = max(kvHeads * ranges / (Self.itemsPerThread * threads.threadCount), 1)
         let items = kvHeads * ((ranges + rangesPerItem - 1) / rangesPerItem)
         let work = RangeWork(
-            step: step, tile: tile, rows: rows, ranges: ranges, rangesPerItem: rangesPerItem, queries: queries.pointer, scores: scores.pointer,
+            step: step, tile: tile, rows: rows, ranges: ranges, rangesPerItem: rangesPerItem, queries: queries.pointer,
+            scores: scores.pointer,
             sums: sums.pointer, maxima: maxima.pointer, totals: totals.pointer)
         for head in 0..<kvHeads {
             step.prepare(tile, head: head, factor: factor, into: work.queries(of: head))

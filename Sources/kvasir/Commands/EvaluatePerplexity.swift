@@ -100,7 +100,10 @@ struct EvaluatePerplexity: AsyncParsableCommand {
             table([
                 ("perplexity", result.perplexity.fixed(4) + error),
                 ("text", "\(result.windows) chunks of \(context) tokens, \(result.tokens.grouped) tokens scored"),
-                ("model", "\(engine.model.fileName), linear layers in \(linear.rawValue)\(plainAttention ? ", plain attention" : "")"),
+                (
+                    "model",
+                    "\(engine.model.fileName), linear layers in \(linear.rawValue)\(plainAttention ? ", plain attention" : "")"
+                ),
                 ("cache", plan.summary),
                 ("", plan.comparison(bytes: result.cacheBytes, tokens: context)),
             ]) + "\n")
