@@ -4,6 +4,7 @@ import KvasirCache
 import KvasirEngine
 import KvasirEvaluation
 import KvasirModels
+import KvasirNumerics
 
 /// `kvasir evaluate perplexity`.
 struct EvaluatePerplexity: AsyncParsableCommand {
