@@ -28,12 +28,12 @@ struct BadInputTests {
         Mistake(arguments: ["evaluate", "perplexity"], says: ["--text"]),
         Mistake(arguments: ["evaluate", "perplexity", "--text", "x", "--context", "3"], says: ["3 tokens"]),
         Mistake(arguments: ["evaluate", "perplexity", "--text", "x", "--chunks", "0"], says: ["0 windows"]),
+        Mistake(arguments: ["evaluate", "divergence", "--text", "x", "--context", "3"], says: ["3 tokens"]),
         Mistake(arguments: ["evaluate", "perplexity", "--text", "x", "--linear", "int4"], says: ["int4", "float32"]),
     ]
 
     /// Mistakes that the libraries see.
     static let impossible: [Mistake] = [
-        Mistake(arguments: generate + ["--cache", "nf5"], says: ["'nf5'", "did you mean 'nf4'?"]),
         Mistake(arguments: generate + ["--cache", "K=f16"], says: ["V is missing"]),
         Mistake(arguments: generate + ["--cache", "nf4/b100"], says: ["nf4/b256"]),
         Mistake(arguments: generate + ["-ctk", "f15"], says: ["'f15'", "did you mean 'f16'?"]),
@@ -69,6 +69,8 @@ struct BadInputTests {
         Mistake(
             arguments: generate + ["--cache-budget", "10kB"],
             says: ["261 tokens need 22.5 KiB of cache (23040 bytes)", "9.8 KiB holds 128", "--cache-budget"]),
+        Mistake(arguments: ["evaluate", "divergence", "--text", "x", "--cache", "nf5"], says: ["nf5", "nf4"]),
+        Mistake(arguments: ["evaluate", "divergence", "--text", "x", "--reference", "f61"], says: ["f61", "f16"]),
         Mistake(
             arguments: ["evaluate", "perplexity", "--text", "nowhere.txt", "--model", Program.tinyModel],
             says: ["cannot read nowhere.txt"]),

@@ -66,4 +66,25 @@ struct EvaluateTests {
             #expect(try object(outcome)["standardError"] is Double == false)
         }
     }
+
+    @Test("Divergence: the reference does not diverge from itself, four bits do")
+    func divergence() async throws {
+        let outcome = try await Program.with { program in
+            try Self.text.write(toFile: "\(program.home)/text.txt", atomically: true, encoding: .utf8)
+            return try await program.run([
+                "evaluate", "divergence", "--text", "text.txt", "--model", Program.tinyModel, "--context", "64",
+                "--chunks", "2", "--cache", "f16,K=f16,V=nf4,nf4", "--json",
+            ])
+        }
+        let report = try object(outcome)
+        #expect(outcome.status == 0)
+        #expect(report["linear"] as? String == "float32")
+        #expect(report["tokens"] as? Int == 2 * 31)
+        let results = try #require(report["results"] as? [[String: Any]])
+        #expect(results.map { $0["cache"] as? String } == ["f16", "K=f16,V=nf4/b256", "nf4/b256"])
+        let means = try results.map { try #require($0["mean"] as? Double) }
+        #expect(means[0] < 1e-12 && means[1] > means[0] && means[2] > means[1])
+        #expect(results[0]["sameTop"] as? Double == 1)
+        #expect(results[0]["perplexityChange"] as? Double == 0)
+    }
 }

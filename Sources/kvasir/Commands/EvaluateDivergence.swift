@@ -3,6 +3,7 @@ import Foundation
 import KvasirCache
 import KvasirEngine
 import KvasirEvaluation
+import KvasirHub
 import KvasirModels
 
 /// `kvasir evaluate divergence`.
