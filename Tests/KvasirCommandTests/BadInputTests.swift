@@ -36,6 +36,8 @@ struct BadInputTests {
     static let impossible: [Mistake] = [
         Mistake(arguments: generate + ["--cache", "K=f16"], says: ["V is missing"]),
         Mistake(arguments: generate + ["--cache", "nf4/b100"], says: ["nf4/b256"]),
+        Mistake(arguments: ["evaluate", "divergence", "--text", "x", "--cache", "nf5"], says: ["nf5", "nf4"]),
+        Mistake(arguments: ["evaluate", "divergence", "--text", "x", "--reference", "f61"], says: ["f61", "f16"]),
         Mistake(arguments: generate + ["-ctk", "f15"], says: ["'f15'", "did you mean 'f16'?"]),
         Mistake(arguments: generate + ["--cache-budget", "lots"], says: ["--cache-budget", "'lots'", "512MiB"]),
         Mistake(arguments: generate + ["--cache-budget", "0"], says: ["--cache-budget", "'0'"]),
@@ -69,8 +71,6 @@ struct BadInputTests {
         Mistake(
             arguments: generate + ["--cache-budget", "10kB"],
             says: ["261 tokens need 22.5 KiB of cache (23040 bytes)", "9.8 KiB holds 128", "--cache-budget"]),
-        Mistake(arguments: ["evaluate", "divergence", "--text", "x", "--cache", "nf5"], says: ["nf5", "nf4"]),
-        Mistake(arguments: ["evaluate", "divergence", "--text", "x", "--reference", "f61"], says: ["f61", "f16"]),
         Mistake(
             arguments: ["evaluate", "perplexity", "--text", "nowhere.txt", "--model", Program.tinyModel],
             says: ["cannot read nowhere.txt"]),
