@@ -34,14 +34,16 @@ typedef void (*kv_block_quantizer)(const kv_block_format *format, const float *v
 typedef enum {
     // Codebooks of 2 to 4 bits whose largest level is 1: the scale is the largest magnitude, rounded up.
     KV_QUANTIZE_ABSMAX,
-    // Codebooks of 1 to 4 bits symmetric about zero: levels are assigned and the scale fitted in turn, from `reach` times
-    // the root mean square on. The scale as stored makes the final assignment. A block of levels times a scale is kept.
-    KV_QUANTIZE_LEAST_SQUARES,
+    // Codebooks of 1 to 4 bits symmetric about zero: levels are assigned by the scale with the least squared error, found
+    // in a few steps from `reach` times the root mean square on. What is stored is the scale with which the block's dot
+    // product with its decoded form is that with itself: the former shrinks every block, the latter none. A block of
+    // levels times a scale is kept as it is.
+    KV_QUANTIZE_FITTED,
     // The following find codes and scales as ggml's reference quantizers do.
     KV_QUANTIZE_ROUNDED_INTEGERS,        // q8_0: the largest magnitude is 127
     KV_QUANTIZE_SIGNED_ABSMAX,           // q4_0, q5_0: the value of the largest magnitude is the lowest level
     KV_QUANTIZE_MINIMUM_AND_RANGE,       // q4_1, q5_1: the smallest value is code 0, the largest the last code
-    KV_QUANTIZE_WEIGHTED_LEAST_SQUARES,  // iq4_nl: as SIGNED_ABSMAX, then the scale is fitted, weighted by the squares
+    KV_QUANTIZE_WEIGHTED_LEAST_SQUARES,  // iq4_nl: as SIGNED_ABSMAX, then the scale with the least squares
     KV_QUANTIZERS,
 } kv_quantization;
 

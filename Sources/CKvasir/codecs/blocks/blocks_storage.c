@@ -210,6 +210,7 @@ void kv_block_prepare_query(const kv_block_format *format, const float *query, f
         }
         ((float *)target.scales)[i] = finite ? absmax / 127.0f : NAN;
         ((int32_t *)target.code_sums)[i] = code_sum;
-        ((float *)target.sums)[i] = sum;
+        // The sum of the query as rounded: levels and offset cancel in part, and so do the errors of the two products.
+        ((float *)target.sums)[i] = (float)code_sum * ((float *)target.scales)[i];
     }
 }

@@ -10,8 +10,8 @@
 #define KV_F16_MAX 65504.0f
 #define KV_F32_MAX 3.40282347e+38f
 
-// How often levels are assigned and the scale fitted to them.
-#define KV_LEAST_SQUARES_STEPS 3
+// How often levels are assigned and the scale with the least squared error for them computed, before the last assignment.
+#define KV_FIT_STEPS 2
 
 extern const kv_block_quantizer kv_block_quantizers_generic[KV_QUANTIZERS];
 #if defined(__x86_64__)
