@@ -14,8 +14,9 @@ private func attentionBudget(of codec: any CacheCodec) -> Double {
     return codec.name.hasSuffix("/rot") ? 4e-6 : 2e-6
 }
 
-/// What normally distributed values may differ from their encoded form by, as the mean square over that of the values:
-/// the tables of nqkv.md and related.md, by the codec's name without rotation and type of scale. Heads are of 128 values.
+/// What normally distributed values may differ from their encoded form by: the mean square error over their mean square.
+///
+/// By the codec's name without rotation and type of scale, for heads of 128 values.
 private let codingBudget: [String: Double] = [
     "f32": 0, "f16": 9e-8, "bf16": 3e-6,
     "q8_0": 3e-5, "q5_1": 0.0016, "q5_0": 0.0019, "q4_1": 0.0062, "q4_0": 0.0075, "iq4_nl": 0.0065,

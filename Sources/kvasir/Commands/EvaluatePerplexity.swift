@@ -4,6 +4,7 @@ import KvasirCache
 import KvasirEngine
 import KvasirEvaluation
 import KvasirModels
+import KvasirNumerics
 
 /// `kvasir evaluate perplexity`.
 struct EvaluatePerplexity: AsyncParsableCommand {
@@ -28,6 +29,9 @@ struct EvaluatePerplexity: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("How linear layers multiply: int8 or float32.", valueName: "precision"))
     var linear = Linear.int8
+
+    @Flag(help: "Attends with the portable kernels, the slow twins of the fast ones.")
+    var plainAttention = false
 
     @Flag(help: "Prints one JSON object.")
     var json = false
@@ -59,6 +63,7 @@ struct EvaluatePerplexity: AsyncParsableCommand {
         let evaluation = try PerplexityEvaluation(context: context, windows: chunks)
         var settings = try EngineSettings(model, cache, compute, contextLength: context)
         settings.precision = linear.precision
+        if plainAttention { settings.cacheInstructionSet = .generic }
         let bytes = try read(text)
         let engine = try await settings.load(interrupts: Interrupts())
         try engine.pool.checkRoom(forTokens: context)
@@ -87,7 +92,8 @@ struct EvaluatePerplexity: AsyncParsableCommand {
                     standardError: result.standardError.isFinite ? result.standardError : nil, tokens: result.tokens,
                     chunks: result.windows, context: context, bitsPerValueK: plan.bitsPerValueK,
                     bitsPerValueV: plan.bitsPerValueV, cacheBytes: result.cacheBytes,
-                    cache: plan.configuration.description, model: engine.model.fileName, linear: linear.rawValue))
+                    cache: plan.configuration.description, model: engine.model.fileName, linear: linear.rawValue,
+                    plainAttention: plainAttention))
             return
         }
         let error = result.standardError.isFinite ? " ± \(result.standardError.fixed(4))" : ""
@@ -95,7 +101,10 @@ struct EvaluatePerplexity: AsyncParsableCommand {
             table([
                 ("perplexity", result.perplexity.fixed(4) + error),
                 ("text", "\(result.windows) chunks of \(context) tokens, \(result.tokens.grouped) tokens scored"),
-                ("model", "\(engine.model.fileName), linear layers in \(linear.rawValue)"),
+                (
+                    "model",
+                    "\(engine.model.fileName), linear layers in \(linear.rawValue)\(plainAttention ? ", plain attention" : "")"
+                ),
                 ("cache", plan.summary),
                 ("", plan.comparison(bytes: result.cacheBytes, tokens: context)),
             ]) + "\n")
@@ -115,6 +124,7 @@ private struct PerplexityReport: Encodable {
     let cache: String
     let model: String
     let linear: String
+    let plainAttention: Bool
 }
 
 /// A line on the terminal that is drawn again after every chunk.

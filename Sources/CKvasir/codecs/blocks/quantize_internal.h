@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "../kv_vector.h"
 #include "kv_block_codes.h"
 
 #define KV_F16_MAX 65504.0f

@@ -3,7 +3,6 @@
 
 #include <math.h>
 
-#include "../kv_vector.h"
 #include "kv_pages.h"
 #include "kv_rotation.h"
 
