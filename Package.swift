@@ -76,7 +76,9 @@ let package = Package(
         .testTarget(
             name: "KvasirTokenizersTests", dependencies: ["KvasirTestSupport", "KvasirTokenizers", "KvasirWeights"],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "KvasirCodecsTests", dependencies: ["CKvasir", "KvasirCodecs", "KvasirNumerics"]),
+        .testTarget(
+            name: "KvasirCodecsTests", dependencies: ["CKvasir", "KvasirCodecs", "KvasirNumerics"],
+            resources: [.copy("Fixtures")]),
         .testTarget(name: "KvasirCacheTests", dependencies: ["KvasirCache", "KvasirCodecs", "KvasirNumerics"]),
         .testTarget(
             name: "KvasirModelsTests",

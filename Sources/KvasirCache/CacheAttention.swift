@@ -240,6 +240,7 @@ private struct Step {
         let inverse = 1 / total
         // Adding zero turns -0 into 0: how many ranges were added up must not show in a sign.
         for channel in 0..<shape.heads.headSize { target[channel] = (sums[channel] + 0) * inverse }
+        layer.values.restore(target)
     }
 }
 

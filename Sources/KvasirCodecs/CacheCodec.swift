@@ -21,7 +21,7 @@ public enum PageGeometry {
 /// A codec is bound to the shape of a layer once, when the plan is made; everything that can be refused is refused there,
 /// so that the bound codecs on the path of every token check nothing.
 public protocol CacheCodec: Sendable {
-    /// The canonical spelling with every parameter, which `CodecRegistry` parses back: `nf4/b256`.
+    /// The canonical spelling with every parameter, which `CodecRegistry` parses back: `nf4/b256`, `q8_0/rot`.
     var name: String { get }
 
     /// Binds the codec to the keys of a layer.
@@ -93,6 +93,16 @@ public protocol ValueCodec: PageCodec {
     func mix(
         _ run: TokenRun, head: Int, weights: UnsafePointer<Float>, rows: Int, stride: Int,
         into out: UnsafeMutablePointer<Float>)
+
+    /// Turns one finished output row of one head, `shape.headSize` values, back into the space of the values.
+    ///
+    /// Linear, so sums that `mix` gave for the same codec may be added up and divided first. The default does nothing.
+    func restore(_ output: UnsafeMutablePointer<Float>)
+}
+
+extension ValueCodec {
+    /// Leaves the row as it is: the codec stores values in their own space.
+    public func restore(_ output: UnsafeMutablePointer<Float>) {}
 }
 
 /// Cached tokens as a codec sees them: one part of consecutive pages, from the start of the first.

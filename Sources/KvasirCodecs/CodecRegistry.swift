@@ -17,10 +17,25 @@ public enum CodecRegistry {
     public static let families: [CodecFamily] = [
         DenseCodec.family(.float32),
         DenseCodec.family(.float16),
-        NormalFloatCodec.family,
+        DenseCodec.family(.bfloat16),
+        GGMLCodec.family(.q8_0),
+        GGMLCodec.family(.q5_1),
+        GGMLCodec.family(.q5_0),
+        GGMLCodec.family(.q4_1),
+        GGMLCodec.family(.q4_0),
+        GGMLCodec.family(.iq4_nl),
+        NormalFloatCodec.family(bits: 4),
+        NormalFloatCodec.family(bits: 3),
+        NormalFloatCodec.family(bits: 2),
+        LloydMaxCodec.family(bits: 4),
+        LloydMaxCodec.family(bits: 3),
+        LloydMaxCodec.family(bits: 2),
+        LloydMaxCodec.family(bits: 1),
     ]
 
-    /// Returns the codec with a name such as `f16` or `nf4/b64`, in either case.
+    /// Returns the codec with a name such as `f16`, `nf4/b64` or `q4_0/rot`, in either case, parameters in any order.
+    ///
+    /// Every codec takes the parameter `rot`: the same codec on rotated heads.
     ///
     /// - Throws: `CodecError` naming the nearest codec if there is none of this name, or the permitted parameters.
     public static func codec(named text: String) throws(CodecError) -> any CacheCodec {
@@ -34,7 +49,15 @@ public enum CodecRegistry {
                 reason: .unknownCodec, received: text,
                 remedy: nearest.map { "did you mean '\($0)'? The codecs are \(all)" } ?? "the codecs are \(all)")
         }
-        return try family.make(Array(words.dropFirst()))
+        let parameters = words.dropFirst()
+        let base = try family.make(parameters.filter { $0 != RotatedCodec.parameter })
+        switch parameters.count(where: { $0 == RotatedCodec.parameter }) {
+        case 0: return base
+        case 1: return RotatedCodec(base: base)
+        default:
+            throw CodecError(
+                reason: .unknownParameter, received: text, remedy: "say '\(RotatedCodec.parameter)' once")
+        }
     }
 
     /// Returns the name that takes the fewest edits to reach, if it takes fewer than half its letters.

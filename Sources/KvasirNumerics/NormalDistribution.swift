@@ -19,3 +19,16 @@ public enum NormalDistribution {
         }
     }
 }
+
+extension NormalDistribution {
+    /// The mean of the values between `low` and `high`, which may be infinite.
+    ///
+    /// - Precondition: `low` is less than `high`, and values between them occur.
+    public static func mean(from low: Double, to high: Double) -> Double {
+        precondition(low < high, "an interval")
+        func density(_ x: Double) -> Double { exp(-x * x / 2) / (2 * Double.pi).squareRoot() }
+        // The share above `low` and above `high`: on the positive side their difference keeps its digits.
+        func above(_ x: Double) -> Double { 0.5 * erfc(x / 2.0.squareRoot()) }
+        return (density(low) - density(high)) / (above(low) - above(high))
+    }
+}

@@ -15,7 +15,7 @@ import Testing
 /// more levels above zero than below; it adds up with the number of tokens that share the weight (half of what the codec's
 /// own mean error, 0.09 %, does).
 private func budget(_ configuration: CacheConfiguration, _ instructionSet: InstructionSet, length: Int) -> Double {
-    func isFloat(_ codec: String) -> Bool { codec.hasPrefix("f") || instructionSet == .generic }
+    func isFloat(_ codec: String) -> Bool { ["f32", "f16", "bf16"].contains(codec) || instructionSet == .generic }
     let keys = isFloat(configuration.keys) ? 1.5e-6 : 1e-2
     // Scores are nearly normal, so that the weight is spread over a share of 1/e of the tokens.
     let values =
@@ -36,7 +36,7 @@ private func budget(_ configuration: CacheConfiguration, _ instructionSet: Instr
 
     @Test(arguments: configurationTexts, InstructionSet.supported)
     func attentionEqualsDecodeThenAttend(configuration: String, instructionSet: InstructionSet) throws {
-        let floats = !configuration.contains("nf4")
+        let floats = ["f32", "f16", "bf16"].contains(configuration)
         let shapes = configuration.contains("=") ? Array(Self.shapes[2...3]) : Self.shapes
         for (index, shape) in (shapes + (floats ? Self.oddShapes : [])).enumerated() {
             let fixture = try CacheFixture(

@@ -4,10 +4,10 @@ import Testing
 
 @testable import KvasirCache
 
-/// Every codec with every parameter for keys and values alike, and pairs of different ones.
+/// A codec of every family for keys and values alike, pairs of different ones, and rotated ones.
 let configurationTexts: [String] =
-    CodecRegistry.families.flatMap(\.members).map(\.name) + [
-        "K=nf4/b32,V=f16", "K=f32,V=nf4/b256", "K=nf4/b128,V=nf4/b32",
+    CodecRegistry.families.compactMap(\.members.first).map(\.name) + [
+        "K=nf4/b32,V=f16", "K=f32,V=nf4/b256", "K=nf4/b128,V=nf4/b32", "nf4/b64/rot", "K=q4_0/rot,V=lm2/rot",
     ]
 
 /// The shape of a model with few layers.

@@ -1,81 +1,117 @@
-import KvasirCodecs
 import KvasirNumerics
 import Testing
 
+@testable import KvasirCodecs
+
 /// What fused attention may differ from decode-then-attend by, relative to the root mean square.
 ///
-/// The float codecs differ by the order of additions only. The integer kernels of the codebooks round levels (to 1/127,
-/// 0.2 % of a block's range) and queries (to 1/254 of the largest of 32 channels); both are an order of magnitude below
-/// the codec's own error, which is about 10 %. A mean over few samples scatters: one may be three times the rest.
-private let attentionBudget: [String: Double] = ["f32": 2e-6, "f16": 2e-6, "nf4": 1e-2]
+/// The float codecs differ by the order of additions only, and with rotation by its rounding. The integer kernels of the
+/// others round levels (to 1/127, 0.2 % of a block's range) and queries (to 1/254 of the largest of 32 channels); both are
+/// below the codec's own error but for q8_0, where they are as large. A mean over few samples scatters: one may be three
+/// times the rest.
+private func attentionBudget(of codec: any CacheCodec) -> Double {
+    guard isDense(codec) else { return 1e-2 }
+    return codec.name.hasSuffix("/rot") ? 4e-6 : 2e-6
+}
 
-/// What a normally distributed value may differ from its encoded form by: nqkv.md's table of mean square errors.
+/// What normally distributed values may differ from their encoded form by: the mean square error over their mean square.
+///
+/// By the codec's name without rotation and type of scale, for heads of 128 values.
 private let codingBudget: [String: Double] = [
-    "f32": 0, "f16": 3e-4, "nf4/b256": 0.100, "nf4/b128": 0.097, "nf4/b64": 0.093, "nf4/b32": 0.088,
+    "f32": 0, "f16": 9e-8, "bf16": 3e-6,
+    "q8_0": 3e-5, "q5_1": 0.0016, "q5_0": 0.0019, "q4_1": 0.0062, "q4_0": 0.0075, "iq4_nl": 0.0065,
+    "nf4/b256": 0.0099, "nf4/b128": 0.0093, "nf4/b64": 0.0086, "nf4/b32": 0.0077, "nf4/head": 0.0093,
+    "nf3/b256": 0.0505, "nf3/b128": 0.0445, "nf3/b64": 0.0394, "nf3/b32": 0.034, "nf3/head": 0.0445,
+    "nf2/b256": 0.41, "nf2/b128": 0.37, "nf2/b64": 0.32, "nf2/b32": 0.27, "nf2/head": 0.37,
+    // Lloyd-Max: the table's D is that of the best scale; that of unshrunk dot products has D / (1 - D).
+    "lm4/b256": 0.0095, "lm4/b128": 0.0094, "lm4/b64": 0.0092, "lm4/b32": 0.0088, "lm4/head": 0.0094,
+    "lm3/b256": 0.0357, "lm3/b128": 0.0353, "lm3/b64": 0.0344, "lm3/b32": 0.0327, "lm3/head": 0.0353,
+    "lm2/b256": 0.133, "lm2/b128": 0.132, "lm2/b64": 0.13, "lm2/b32": 0.124, "lm2/head": 0.132,
+    "lm1/b256": 0.572, "lm1/b128": 0.57, "lm1/b64": 0.565, "lm1/b32": 0.55, "lm1/head": 0.57,
 ]
 
-private let members = CodecRegistry.families.flatMap(\.members)
+/// Every member of every family, then one of each with rotation.
+private let members: [any CacheCodec] =
+    CodecRegistry.families.flatMap(\.members)
+    + CodecRegistry.families.compactMap(\.members.first).map(RotatedCodec.init)
 
-private func budget(of codec: any CacheCodec, in table: [String: Double]) throws -> Double {
-    try #require(table[codec.name] ?? table[String(codec.name.prefix { $0 != "/" })], "a codec has an error budget")
+/// One member of each family, plain and rotated: they cover every width and every kind of block.
+private let representatives = members.indices.filter { index in
+    members[index] is RotatedCodec || CodecRegistry.families.contains { $0.members.first?.name == members[index].name }
+}
+
+private func isDense(_ codec: any CacheCodec) -> Bool {
+    ["f32", "f16", "bf16"].contains(String(codec.name.prefix { $0 != "/" }))
+}
+
+/// Whether the codec stores magnitudes near the largest float, so that sums of them leave its range.
+private func hasWideRange(_ codec: any CacheCodec) -> Bool {
+    codec.name.hasPrefix("f32") || codec.name.hasPrefix("bf16") || codec.name.contains("s32")
 }
 
 @Suite struct CodecConformanceTests {
-    static let shapes = [
-        HeadShape(kvHeads: 1, headSize: 32), HeadShape(kvHeads: 3, headSize: 64), HeadShape(kvHeads: 2, headSize: 80),
-        HeadShape(kvHeads: 5, headSize: 96), HeadShape(kvHeads: 1, headSize: 112), HeadShape(kvHeads: 8, headSize: 128),
-        HeadShape(kvHeads: 1, headSize: 256), HeadShape(kvHeads: 7, headSize: 16),
-    ]
-    static let lengths = [1, 63, 64, 65, 200]
+    static let headSizes = [32, 64, 80, 96, 112, 128, 256]
+    static let lengths = [0, 1, 63, 64, 65, 200]
 
-    @Test(arguments: members.indices, InstructionSet.supported)
-    func fusedAttentionEqualsDecodeThenAttend(member: Int, instructionSet: InstructionSet) throws {
-        let codec = members[member]
-        let allowed = try budget(of: codec, in: attentionBudget)
-        for shape in Self.shapes {
-            for tokens in Self.lengths {
-                let fixture = try CodecFixture(
-                    codec: codec, shape: shape, tokens: tokens, instructionSet: instructionSet)
-                var generator = PlainGenerator(seed: 7)
-                for rows in [1, 3, 16, 37] {
-                    let head = shape.kvHeads - 1
-                    let queries = generator.normals(rows * shape.headSize)
-                    let twin = PlainAttention(fixture, head: head, rows: rows)
-                    let (scores, scoreSizes) = twin.score(queries)
-                    let fused = fixture.score(head: head, queries: queries)
-                    let scoreError = relativeError(fused, scores, sizes: scoreSizes)
-                    let scatter = 1 + 2 / Double(scores.count).squareRoot()
-                    #expect(scoreError <= allowed * scatter, "\(codec.name) \(shape) \(tokens) \(rows)")
-                    let weights = scores.map { Float(0.01 + $0 * $0) }
-                    let (mixed, mixedSizes) = twin.mix(weights)
-                    let mixError = relativeError(
-                        fixture.mix(head: head, weights: weights), mixed, sizes: mixedSizes)
-                    #expect(mixError <= allowed, "\(codec.name) \(shape) \(tokens) \(rows)")
-                }
+    /// What a member is tried with: all head sizes for representatives and three for others; KV heads, lengths and rows
+    /// (a group of 1 to 16 query heads times query tokens) take turns, so that the members together see all of them.
+    private static func cases(of member: Int) -> [(shape: HeadShape, tokens: Int, rows: Int)] {
+        let all = representatives.contains(member)
+        let sizes = all ? headSizes : (0..<3).map { headSizes[(member + 3 * $0) % headSizes.count] }
+        return sizes.enumerated().flatMap { index, size in
+            (0..<(all ? 3 : 2)).map { turn in
+                let number = 5 * member + 7 * index + turn
+                return (
+                    HeadShape(kvHeads: 1 + (member + 3 * index + turn) % 8, headSize: size),
+                    lengths[(number + 2 * turn) % lengths.count], [1, 3, 9, 16, 37][number % 5]
+                )
             }
         }
     }
 
     @Test(arguments: members.indices, InstructionSet.supported)
+    func fusedAttentionEqualsDecodeThenAttend(member: Int, instructionSet: InstructionSet) throws {
+        let codec = members[member]
+        let allowed = attentionBudget(of: codec)
+        var generator = PlainGenerator(seed: 7)
+        for (shape, tokens, rows) in Self.cases(of: member) {
+            let fixture = try CodecFixture(codec: codec, shape: shape, tokens: tokens, instructionSet: instructionSet)
+            let head = shape.kvHeads - 1
+            let queries = generator.normals(rows * shape.headSize)
+            let twin = PlainAttention(fixture, head: head, rows: rows)
+            let (scores, scoreSizes) = twin.score(queries)
+            let scoreError = relativeError(fixture.score(head: head, queries: queries), scores, sizes: scoreSizes)
+            let scatter = 1 + 2 / Double(max(scores.count, 1)).squareRoot()
+            #expect(scoreError <= allowed * scatter, "\(codec.name) \(shape) \(tokens) \(rows)")
+            let weights = scores.map { Float(0.01 + $0 * $0) }
+            let (mixed, mixedSizes) = twin.mix(weights)
+            let mixError = relativeError(
+                fixture.mix(head: head, weights: weights, rows: rows), mixed, sizes: mixedSizes)
+            #expect(mixError <= allowed, "\(codec.name) \(shape) \(tokens) \(rows)")
+        }
+    }
+
+    @Test(arguments: representatives, InstructionSet.supported)
     func aRowDoesNotDependOnItsNeighboursNorOnTheCut(member: Int, instructionSet: InstructionSet) throws {
         let shape = HeadShape(kvHeads: 3, headSize: 64)
+        let tokens = 150
         let fixture = try CodecFixture(
-            codec: members[member], shape: shape, tokens: 300, instructionSet: instructionSet)
+            codec: members[member], shape: shape, tokens: tokens, instructionSet: instructionSet)
         var generator = PlainGenerator(seed: 11)
         let rows = 41
         let queries = generator.normals(rows * shape.headSize)
         let together = fixture.score(head: 1, queries: queries)
         let weights = together.map { abs($0) }
-        let mixed = fixture.mix(head: 1, weights: weights)
-        for row in 0..<rows {
+        let mixed = fixture.mix(head: 1, weights: weights, rows: rows)
+        for row in stride(from: 0, to: rows, by: 8) {
             let query = Array(queries[row * shape.headSize..<(row + 1) * shape.headSize])
             let alone = fixture.score(head: 1, queries: query)
-            #expect(alone == Array(together[row * 300..<(row + 1) * 300]))
+            #expect(alone == Array(together[row * tokens..<(row + 1) * tokens]))
             let later = fixture.score(head: 1, queries: query, firstPage: 2)
             #expect(later == Array(alone[128...]))
-            let weight = Array(weights[row * 300..<(row + 1) * 300])
+            let weight = Array(weights[row * tokens..<(row + 1) * tokens])
             #expect(
-                fixture.mix(head: 1, weights: weight)
+                fixture.mix(head: 1, weights: weight, rows: 1)
                     == Array(mixed[row * shape.headSize..<(row + 1) * shape.headSize]))
         }
     }
@@ -84,24 +120,75 @@ private func budget(of codec: any CacheCodec, in table: [String: Double]) throws
     func codingErrorIsWithinTheBudget(member: Int) throws {
         let codec = members[member]
         let shape = HeadShape(kvHeads: 4, headSize: 128)
-        let fixture = try CodecFixture(codec: codec, shape: shape, tokens: 128, instructionSet: .generic)
-        let allowed = try budget(of: codec, in: codingBudget)
+        let fixture = try CodecFixture(codec: codec, shape: shape, tokens: 128, instructionSet: .best)
+        let plain = codec.name.replacing("/rot", with: "").replacing("/s32", with: "")
+        // Rotation itself rounds.
+        let allowed = max(
+            try #require(codingBudget[plain], "a codec has an error budget"), codec is RotatedCodec ? 1e-13 : 0)
         let keys = (0..<128).flatMap(fixture.decodedKey)
         let values = (0..<128).flatMap(fixture.decodedValue)
-        #expect(relativeError(keys, fixture.keyVectors) <= allowed)
-        #expect(relativeError(values, fixture.valueVectors) <= allowed)
+        let (keyError, valueError) = (
+            relativeError(keys, fixture.keyVectors), relativeError(values, fixture.valueVectors)
+        )
+        #expect(keyError * keyError <= allowed, "\(codec.name)")
+        #expect(valueError * valueError <= allowed, "\(codec.name)")
+    }
+
+    @Test(arguments: members.indices, InstructionSet.supported)
+    func everyInstructionSetAndEveryOrderGiveTheSameBytes(member: Int, instructionSet: InstructionSet) throws {
+        let size = Self.headSizes[member % Self.headSizes.count]
+        let shape = HeadShape(kvHeads: 1 + member % 5, headSize: size)
+        func pages(_ instructionSet: InstructionSet, step: Int) throws -> [[UInt8]] {
+            let fixture = try CodecFixture(
+                codec: members[member], shape: shape, tokens: 70, instructionSet: instructionSet, step: step
+            ) { $0.normalsWithOutliers($1) }
+            return [fixture.bytes(ofPage: 0), fixture.bytes(ofPage: 1)]
+        }
+        let expected = try pages(.generic, step: 1)
+        #expect(try pages(instructionSet, step: 11) == expected, "\(members[member].name)")
+    }
+
+    @Test(arguments: members.indices)
+    func thePartIsAsLargeAsItSays(member: Int) throws {
+        let codec = members[member]
+        let shape = HeadShape(kvHeads: 3, headSize: Self.headSizes[member % Self.headSizes.count])
+        let parts: [any PageCodec] = [
+            try codec.keys(shape: shape, instructionSet: .best), try codec.values(shape: shape, instructionSet: .best),
+        ]
+        for part in parts {
+            let guarded = 256
+            let memory = AlignedBuffer<UInt8>(zeroed: part.storage.bytes + guarded)
+            var generator = PlainGenerator(seed: 21)
+            for round in 0..<2 {
+                for slot in 0..<PageGeometry.tokens {
+                    let vector = generator.normals(shape.width).map { round == 0 ? $0 : -$0 }
+                    vector.withUnsafeBufferPointer {
+                        part.encode($0.baseAddress!, slot: slot, into: UnsafeMutableRawPointer(memory.pointer))
+                    }
+                }
+                let last = memory.pointer + part.storage.bytes - 4
+                #expect((0..<4).contains { last[$0] != 0 }, "\(codec.name) uses all of its bytes")
+            }
+            #expect((0..<guarded).allSatisfy { memory[part.storage.bytes + $0] == 0 }, "\(codec.name)")
+        }
     }
 
     @Test(arguments: members.indices)
     func encodingIsIdempotent(member: Int) throws {
+        let codec = members[member]
         let shape = HeadShape(kvHeads: 2, headSize: 80)
-        let first = try CodecFixture(codec: members[member], shape: shape, tokens: 70, instructionSet: .generic)
-        let decoded = (0..<70).flatMap(first.decodedKey)
-        let second = try CodecFixture(codec: members[member], shape: shape, tokens: 70, instructionSet: .generic) {
-            _, _ in decoded
+        let first = try CodecFixture(codec: codec, shape: shape, tokens: 70, instructionSet: .generic) {
+            $0.normalsWithOutliers($1)
         }
-        #expect((0..<70).flatMap(second.decodedKey) == decoded)
-        #expect((0..<70).flatMap(second.decodedValue) == decoded)
+        let decoded = (0..<70).flatMap(first.decodedKey)
+        let second = try CodecFixture(codec: codec, shape: shape, tokens: 70, instructionSet: .generic) { _, _ in
+            decoded
+        }
+        let again = [(0..<70).flatMap(second.decodedKey), (0..<70).flatMap(second.decodedValue)]
+        // Exact but where turning back and forth rounds, and where a fitted 32-bit scale does: then within a rounding of
+        // the scale.
+        let allowed = codec is RotatedCodec ? 2e-3 : codec.name.hasPrefix("lm") && codec.name.contains("s32") ? 1e-6 : 0
+        for values in again { #expect(relativeError(values, decoded) <= allowed, "\(codec.name)") }
     }
 
     @Test(arguments: members.indices)
@@ -137,20 +224,54 @@ private func budget(of codec: any CacheCodec, in table: [String: Double]) throws
         let patterns: [[Float]] = [
             [0], [1], [-3], [3.0e38], [1.0e-42], [.nan, 1], [.infinity, 1, -.infinity], [65504, 1e-8],
         ]
-        for pattern in patterns where codec.name != "f32" || pattern.allSatisfy(\.isFinite) {
+        for pattern in patterns {
+            let isLarge = pattern.contains { !($0.magnitude < 1e30) }
+            // The float codecs keep NaN, and where they are rotated make one of values that overflow.
+            if isDense(codec), pattern.contains(where: \.isNaN) || codec is RotatedCodec && isLarge { continue }
+            if codec.name == "f32", pattern.contains(where: \.isInfinite) { continue }
             let fixture = try CodecFixture(
                 codec: codec, shape: shape, tokens: 65, instructionSet: instructionSet
             ) { _, count in (0..<count).map { pattern[$0 % pattern.count] } }
-            let decoded = fixture.decodedKey(64)
-            // The float codecs keep NaN; the others store zero in its place.
-            if codec.name.hasPrefix("f"), pattern.contains(where: \.isNaN) { continue }
-            #expect(decoded.allSatisfy { $0.isFinite }, "\(codec.name) \(pattern)")
-            guard codec.name != "f32" else { continue }
+            #expect(fixture.decodedKey(64).allSatisfy { $0.isFinite }, "\(codec.name) \(pattern)")
+            #expect(fixture.decodedValue(64).allSatisfy { $0.isFinite }, "\(codec.name) \(pattern)")
+            if hasWideRange(codec), isLarge { continue }  // their sums leave the range of a float
             let query = [Float](repeating: 0.5, count: shape.headSize)
             #expect(fixture.score(head: 1, queries: query).allSatisfy { $0.isFinite }, "\(codec.name) \(pattern)")
             let weights = [Float](repeating: 1.0 / 65, count: 65)
-            #expect(fixture.mix(head: 1, weights: weights).allSatisfy { $0.isFinite }, "\(codec.name) \(pattern)")
+            #expect(
+                fixture.mix(head: 1, weights: weights, rows: 1).allSatisfy { $0.isFinite }, "\(codec.name) \(pattern)")
         }
+    }
+
+    @Test(arguments: members.indices)
+    func zerosAreExactAndConstantsNearlySo(member: Int) throws {
+        let shape = HeadShape(kvHeads: 2, headSize: 64)
+        for value: Float in [0, 1, -3, 0.1] {
+            let fixture = try CodecFixture(
+                codec: members[member], shape: shape, tokens: 1, instructionSet: .best
+            ) { _, count in [Float](repeating: value, count: count) }
+            // A rotated constant is one large value per head: the hardest block there is, but for zeros.
+            if members[member] is RotatedCodec, value != 0 { continue }
+            #expect(
+                (fixture.decodedKey(0) + fixture.decodedValue(0)).allSatisfy {
+                    abs($0 - value) <= abs(value) * (members[member].name == "bf16" ? 0x1p-8 : 0x1p-10)
+                }, "\(members[member].name) \(value)")
+        }
+    }
+
+    @Test(arguments: members.indices)
+    func notANumberIsStoredAsZeroAndInfinityAsTheLargest(member: Int) throws {
+        let codec = members[member]
+        guard !isDense(codec), !(codec is RotatedCodec) else { return }
+        let shape = HeadShape(kvHeads: 2, headSize: 96)
+        func bytes(_ special: [Float]) throws -> [UInt8] {
+            try CodecFixture(codec: codec, shape: shape, tokens: 3, instructionSet: .best) { generator, count in
+                generator.normals(count).enumerated().map { $0.offset % 37 < 2 ? special[$0.offset % 37] : $0.element }
+            }.bytes(ofPage: 0)
+        }
+        #expect(try bytes([.nan, -.nan]) == bytes([0, 0]))
+        let largest = Float.greatestFiniteMagnitude
+        #expect(try bytes([.infinity, -.infinity]) == bytes([largest, -largest]))
     }
 }
 

@@ -21,7 +21,7 @@ final class CodecFixture {
 
     init(
         codec: any CacheCodec, shape: HeadShape, tokens: Int, instructionSet: InstructionSet,
-        vectors: (inout PlainGenerator, Int) -> [Float] = { $0.normals($1) }
+        step: Int = 1, vectors: (inout PlainGenerator, Int) -> [Float] = { $0.normals($1) }
     ) throws {
         self.shape = shape
         self.tokens = tokens
@@ -30,11 +30,12 @@ final class CodecFixture {
         var generator = PlainGenerator(seed: UInt64(tokens * 31 + shape.width))
         keyVectors = vectors(&generator, tokens * shape.width)
         valueVectors = vectors(&generator, tokens * shape.width)
-        for _ in 0..<PageGeometry.pages(forTokens: tokens) {
+        for _ in 0..<max(PageGeometry.pages(forTokens: tokens), 1) {
             keyPages.append(page(keys))
             valuePages.append(page(values))
         }
-        append(0..<tokens)
+        // `step` has no divisor in common with the tokens: each is stored once, whatever the order.
+        for index in 0..<tokens { append(index * step % tokens) }
     }
 
     private func page(_ codec: any PageCodec) -> UnsafeRawPointer {
@@ -43,20 +44,29 @@ final class CodecFixture {
         return UnsafeRawPointer(page.buffer.pointer)
     }
 
-    private func append(_ range: Range<Int>) {
-        for token in range {
-            let (page, slot) = token.quotientAndRemainder(dividingBy: PageGeometry.tokens)
-            keyVectors.withUnsafeBufferPointer {
-                keys.encode(
-                    $0.baseAddress! + token * shape.width, slot: slot,
-                    into: UnsafeMutableRawPointer(mutating: keyPages[page]))
-            }
-            valueVectors.withUnsafeBufferPointer {
-                values.encode(
-                    $0.baseAddress! + token * shape.width, slot: slot,
-                    into: UnsafeMutableRawPointer(mutating: valuePages[page]))
-            }
+    private func append(_ token: Int) {
+        let (page, slot) = token.quotientAndRemainder(dividingBy: PageGeometry.tokens)
+        keyVectors.withUnsafeBufferPointer {
+            keys.encode(
+                $0.baseAddress! + token * shape.width, slot: slot,
+                into: UnsafeMutableRawPointer(mutating: keyPages[page]))
         }
+        valueVectors.withUnsafeBufferPointer {
+            values.encode(
+                $0.baseAddress! + token * shape.width, slot: slot,
+                into: UnsafeMutableRawPointer(mutating: valuePages[page]))
+        }
+    }
+
+    /// The bytes of a page, keys and then values.
+    func bytes(ofPage page: Int) -> [UInt8] {
+        [UInt8](UnsafeRawBufferPointer(start: keyPages[page], count: keys.storage.bytes))
+            + [UInt8](UnsafeRawBufferPointer(start: valuePages[page], count: values.storage.bytes))
+    }
+
+    /// The key part, and the value part, of a page.
+    func parts(ofPage page: Int) -> (keys: UnsafeRawPointer, values: UnsafeRawPointer) {
+        (keyPages[page], valuePages[page])
     }
 
     func decodedKey(_ token: Int) -> [Float] { decode(keys, keyPages, token) }
@@ -95,8 +105,7 @@ final class CodecFixture {
     }
 
     /// The sum of weights (rows x tokens) times values: rows x head size.
-    func mix(head: Int, weights: [Float]) -> [Float] {
-        let rows = weights.count / tokens
+    func mix(head: Int, weights: [Float], rows: Int) -> [Float] {
         let stride = PageGeometry.pages(forTokens: tokens) * PageGeometry.tokens
         var padded = [Float](repeating: 0, count: rows * stride)
         for row in 0..<rows {
@@ -109,6 +118,7 @@ final class CodecFixture {
                     values.mix(
                         TokenRun(pages: pages.baseAddress!, offset: 0, tokens: tokens), head: head,
                         weights: weights.baseAddress!, rows: rows, stride: stride, into: out.baseAddress!)
+                    for row in 0..<rows { values.restore(out.baseAddress! + row * shape.headSize) }
                 }
             }
         }
@@ -131,6 +141,11 @@ struct PlainGenerator {
 
     /// Uniform in 0..<1.
     mutating func uniform() -> Double { Double(next() >> 11) / Double(1 << 53) }
+
+    /// Nearly normal, with a value twenty times as large every so often.
+    mutating func normalsWithOutliers(_ count: Int) -> [Float] {
+        normals(count).enumerated().map { $0.offset % 61 == 17 ? 20 * $0.element : $0.element }
+    }
 
     /// Nearly normal: the sum of twelve uniform numbers.
     mutating func normals(_ count: Int) -> [Float] {

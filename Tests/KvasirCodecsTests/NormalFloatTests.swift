@@ -7,11 +7,11 @@ import Testing
 /// The test vectors of the NQKV reference.
 @Suite struct NormalFloatTests {
     /// Encodes one token of `kvHeads` x 16 values and returns indices and decoded values.
-    private func coded(_ vector: [Float], block: Int = 256) throws -> (indices: [Int], decoded: [Float], scale: Float) {
+    private func coded(_ vector: [Float], bits: Int = 4) throws -> (indices: [Int], decoded: [Float], scale: Float) {
         // The block is padded to one head with copies of its first value, which change neither maximum nor indices.
         let width = 16
         let padded = vector + [Float](repeating: vector[0], count: width - vector.count)
-        let format = try NormalFloatCodec(block: block).format(HeadShape(kvHeads: 1, headSize: width), .generic)
+        let format = try NormalFloatCodec(bits: bits).format(HeadShape(kvHeads: 1, headSize: width), .generic)
         let part = AlignedBuffer<UInt8>(zeroed: format.storage.bytes)
         let memory = UnsafeMutableRawPointer(part.pointer)
         let keys = BlockKeys(block: format)
@@ -21,10 +21,9 @@ import Testing
             count = width
         }
         let scale = kv_f16_to_f32(memory.load(fromByteOffset: format.storage.codes, as: UInt16.self))
-        let indices = (0..<vector.count).map { channel in
-            let byte = part[channel / 8 * 64 + channel % 4]
-            return Int(channel % 8 < 4 ? byte & 15 : byte >> 4)
-        }
+        var codes = [UInt8](repeating: 0, count: width)
+        withUnsafePointer(to: format.format) { kv_block_key_codes($0, memory, 0, &codes) }
+        let indices = codes.prefix(vector.count).map(Int.init)
         return (indices, Array(decoded.prefix(vector.count)), scale)
     }
 
@@ -75,42 +74,60 @@ import Testing
     }
 
     @Test func theLevelsAreThePublishedOnes() {
-        #expect(NormalFloatCodec.levels.count == 16)
-        #expect(NormalFloatCodec.levels[1] == -0.6961928009986877)
-        #expect(NormalFloatCodec.levels[8] == 0.07958029955625534)
-        #expect(NormalFloatCodec.levels[14] == 0.7229568362236023)
-        #expect(zip(NormalFloatCodec.levels, NormalFloatCodec.levels.dropFirst()).allSatisfy { $0 < $1 })
+        #expect(NormalFloatCodec.publishedLevels.count == 16)
+        #expect(NormalFloatCodec.publishedLevels[1] == -0.6961928009986877)
+        #expect(NormalFloatCodec.publishedLevels[8] == 0.07958029955625534)
+        #expect(NormalFloatCodec.publishedLevels[14] == 0.7229568362236023)
+        #expect(
+            zip(NormalFloatCodec.publishedLevels, NormalFloatCodec.publishedLevels.dropFirst()).allSatisfy { $0 < $1 })
     }
 
     @Test func theLevelsFollowTheQuantilesOfTheNormalDistribution() {
         let computed = NormalFloatCodec.quantileLevels(bits: 4)
-        #expect(zip(computed, NormalFloatCodec.levels).allSatisfy { abs($0 - Double($1)) < 2e-7 })
+        #expect(zip(computed, NormalFloatCodec.publishedLevels).allSatisfy { abs($0 - Double($1)) < 2e-7 })
     }
 
-    @Test(arguments: [
-        (
-            3, [-1, -0.53502274, -0.24693143, 0, 0.18333748, 0.38199395, 0.62298572, 1], [3, 4, 1, 7, 0, 3, 2, 6],
-            [0, 0.366675, -1.070045, 2, -2, 0, -0.493863, 1.245971]
-        ),
-        (
-            2, [-1, 0, 0.43581817, 1], [1, 2, 0, 3, 0, 1, 1, 2], [0, 0.871636, -2, 2, -2, 0, 0, 0.871636]
-        ),
-    ])
-    func narrowerTables(bits: Int, levels: [Double], indices: [Int], decoded: [Double]) {
-        let computed = NormalFloatCodec.quantileLevels(bits: bits)
-        #expect(computed.count == levels.count)
+    /// A narrower table, and what it makes of the block of eight.
+    struct Narrower: Sendable {
+        let bits: Int
+        let levels: [Double]
+        let indices: [Int]
+        let decoded: [Double]
+    }
+
+    static let narrower = [
+        Narrower(
+            bits: 3, levels: [-1, -0.53502274, -0.24693143, 0, 0.18333748, 0.38199395, 0.62298572, 1],
+            indices: [3, 4, 1, 7, 0, 3, 2, 6], decoded: [0, 0.366675, -1.070045, 2, -2, 0, -0.493863, 1.245971]),
+        Narrower(
+            bits: 2, levels: [-1, 0, 0.43581817, 1], indices: [1, 2, 0, 3, 0, 1, 1, 2],
+            decoded: [0, 0.871636, -2, 2, -2, 0, 0, 0.871636]),
+    ]
+
+    @Test(arguments: narrower)
+    func narrowerTables(_ table: Narrower) throws {
+        let computed = NormalFloatCodec.levels(bits: table.bits)
+        #expect(computed.count == table.levels.count)
         // The published tables have the precision of float32: one unit in the last place below 1 is 6e-8.
-        #expect(zip(computed, levels).allSatisfy { abs($0 - $1) < 6e-8 })
-        let block = [0, 0.5, -1, 2, -2, 0.16, -0.4, 1.1]
-        let thresholds = zip(computed, computed.dropFirst()).map { ($0 + $1) / 2 }
-        let chosen = block.map { value in thresholds.count { value / 2 > $0 } }
-        #expect(chosen == indices)
-        #expect(zip(chosen, decoded).allSatisfy { abs(computed[$0] * 2 - $1) < 1e-6 })
+        #expect(zip(computed, table.levels).allSatisfy { abs(Double($0) - $1) < 9e-8 })
+        let result = try coded([0, 0.5, -1, 2, -2, 0.16, -0.4, 1.1], bits: table.bits)
+        #expect(result.indices == table.indices)
+        #expect(zip(result.decoded, table.decoded).allSatisfy { abs(Double($0) - $1) < 1e-6 })
+        let zero = try coded([Float](repeating: 0, count: 8), bits: table.bits)
+        #expect(zero.indices == [Int](repeating: table.bits == 3 ? 3 : 1, count: 8))
+    }
+
+    @Test(arguments: [3, 2])
+    func narrowerIndicesArePacked(bits: Int) throws {
+        let storage = try CodecRegistry.codec(named: "nf\(bits)").keys(
+            shape: HeadShape(kvHeads: 3, headSize: 64), instructionSet: .generic
+        ).storage
+        #expect(storage.bitsPerValue(width: 192) == Double(bits) + 1.0 / 12)
     }
 
     @Test func integerLevelsStayWithinTheRoundingOfEightBits() {
-        let (codes, unit) = BlockFormat.integerLevels(NormalFloatCodec.levels)
-        for (code, level) in zip(codes, NormalFloatCodec.levels) {
+        let (codes, unit) = BlockFormat.integerLevels(NormalFloatCodec.publishedLevels)
+        for (code, level) in zip(codes, NormalFloatCodec.publishedLevels) {
             #expect(abs(Float(code) * unit - level) <= 0.5 / 120)
         }
         #expect(codes[7] == 0)
@@ -128,7 +145,7 @@ import Testing
 
     @Test func blocksSpanHeadsAndTheLastIsShorter() throws {
         // Width 320: a block of 256 over four heads of 80, of which the fourth lies in both blocks.
-        let codec = NormalFloatCodec(block: 256)
+        let codec = NormalFloatCodec(bits: 4)
         let fixture = try CodecFixture(
             codec: codec, shape: HeadShape(kvHeads: 4, headSize: 80), tokens: 1, instructionSet: .generic
         ) { _, count in (0..<count).map { $0 < 256 ? 1 : 0.001 } }
@@ -138,38 +155,5 @@ import Testing
         #expect(abs(decoded[256] - 0.001) < 1e-6)
         #expect(
             try codec.keys(shape: HeadShape(kvHeads: 4, headSize: 80), instructionSet: .generic).storage.scales == 256)
-    }
-}
-
-@Suite struct CodecRegistryTests {
-    @Test func everyMemberParsesBackFromItsName() throws {
-        for member in CodecRegistry.families.flatMap(\.members) {
-            #expect(try CodecRegistry.codec(named: member.name).name == member.name)
-        }
-        #expect(try CodecRegistry.codec(named: "NF4").name == "nf4/b256")
-    }
-
-    @Test func anUnknownNameSuggestsTheNearest() {
-        let error = #expect(throws: CodecError.self) { try CodecRegistry.codec(named: "nf44") }
-        #expect(error?.description == "'nf44' is not a cache codec; did you mean 'nf4'? The codecs are f32, f16, nf4")
-        let far = #expect(throws: CodecError.self) { try CodecRegistry.codec(named: "zstandard") }
-        #expect(far?.description == "'zstandard' is not a cache codec; the codecs are f32, f16, nf4")
-    }
-
-    @Test(arguments: ["nf4/b48", "nf4/", "nf4/b64/b32", "f16/b64"])
-    func unknownParametersAreRefused(name: String) {
-        let error = #expect(throws: CodecError.self) { try CodecRegistry.codec(named: name) }
-        #expect(error?.reason == .unknownParameter)
-    }
-
-    @Test func impossibleHeadSizesNameTheNearestPossible() throws {
-        let codec = try CodecRegistry.codec(named: "nf4")
-        let error = #expect(throws: CodecError.self) {
-            _ = try codec.keys(shape: HeadShape(kvHeads: 2, headSize: 60), instructionSet: .generic)
-        }
-        #expect(
-            error?.description
-                == "head size 60 is not supported by this codec; it takes multiples of 16 (the nearest is 64); "
-                + "f16 takes every head size")
     }
 }

@@ -13,7 +13,11 @@ typedef float kv_f32x16_unaligned __attribute__((vector_size(64), aligned(4)));
 typedef int32_t kv_i32x16 __attribute__((vector_size(64)));
 typedef int8_t kv_i8x16 __attribute__((vector_size(16)));
 typedef int8_t kv_i8x16_unaligned __attribute__((vector_size(16), aligned(1)));
+typedef uint32_t kv_u32x16 __attribute__((vector_size(64)));
 typedef _Float16 kv_f16x16_unaligned __attribute__((vector_size(32), aligned(2)));
+
+// bfloat16 is the upper half of a float. (A macro, because a function would need the includer's target attribute.)
+#define kv_widen_bf16(elements) ((kv_f32x16)(__builtin_convertvector(elements, kv_u32x16) << 16))
 
 // The sum of all lanes, added in the same order on every machine.
 static inline __attribute__((always_inline)) float kv_sum_lanes(kv_f32x16 lanes) {

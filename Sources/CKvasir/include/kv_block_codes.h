@@ -30,6 +30,23 @@ typedef struct kv_block_format kv_block_format;
 typedef void (*kv_block_quantizer)(const kv_block_format *format, const float *values, size_t count, uint8_t *codes,
                                    float *scale, float *offset);
 
+// How the codes of a block are found. All take NaN as zero, and nothing that is not finite reaches a scale.
+typedef enum {
+    // Codebooks of 2 to 4 bits whose largest level is 1: the scale is the largest magnitude, rounded up.
+    KV_QUANTIZE_ABSMAX,
+    // Codebooks of 1 to 4 bits symmetric about zero: levels are assigned by the scale with the least squared error, found
+    // in a few steps from `reach` times the root mean square on. What is stored is the scale with which the block's dot
+    // product with its decoded form is that with itself: the former shrinks every block, the latter none. A block of
+    // levels times a scale is kept as it is.
+    KV_QUANTIZE_FITTED,
+    // The following find codes and scales as ggml's reference quantizers do.
+    KV_QUANTIZE_ROUNDED_INTEGERS,        // q8_0: the largest magnitude is 127
+    KV_QUANTIZE_SIGNED_ABSMAX,           // q4_0, q5_0: the value of the largest magnitude is the lowest level
+    KV_QUANTIZE_MINIMUM_AND_RANGE,       // q4_1, q5_1: the smallest value is code 0, the largest the last code
+    KV_QUANTIZE_WEIGHTED_LEAST_SQUARES,  // iq4_nl: as SIGNED_ABSMAX, then the scale with the least squares
+    KV_QUANTIZERS,
+} kv_quantization;
+
 struct kv_block_format {
     kv_heads heads;      // head_size is a multiple of 16
     uint32_t block;      // a multiple of 32, or the head size, or the whole width
@@ -45,6 +62,7 @@ struct kv_block_format {
     float thresholds[32];
     int8_t level_codes[16];  // up to 4 bits: level_codes[i] * level_unit is close to levels[i]
     float level_unit;
+    float reach;  // the largest level in standard deviations of a block: where a fitted scale starts
 
     // Derived from the above by kv_block_format_resolve.
     uint32_t blocks;     // scales per token
@@ -65,9 +83,8 @@ void kv_block_format_resolve(kv_block_format *format);
 float kv_block_round_scale(const kv_block_format *format, float value);
 float kv_block_round_scale_up(const kv_block_format *format, float magnitude);
 
-// The quantizer of codebooks of 2 to 4 bits whose largest level is 1: the scale is the block's largest magnitude, rounded up.
-void kv_quantize_absmax(const kv_block_format *format, const float *values, size_t count, uint8_t *codes, float *scale,
-                        float *offset);
+// The quantizer compiled for an instruction set: the same bytes on all.
+kv_block_quantizer kv_block_quantizer_for(kv_isa isa, kv_quantization quantization);
 
 // Stores one token's vector at `slot` of a page part. NaN is stored as zero; infinities and values beyond the range of
 // the scales as the largest that they hold.
@@ -75,6 +92,12 @@ void kv_block_encode_keys(const kv_block_format *format, const float *vector, si
 void kv_block_encode_values(const kv_block_format *format, const float *vector, size_t slot, void *part);
 void kv_block_decode_keys(const kv_block_format *format, const void *part, size_t slot, float *vector);
 void kv_block_decode_values(const kv_block_format *format, const void *part, size_t slot, float *vector);
+
+// Reads the codes of one token, in a byte each, and the bits of one of its numbers (fp16 in the lower half).
+void kv_block_key_codes(const kv_block_format *format, const void *part, size_t slot, uint8_t *codes);
+void kv_block_value_codes(const kv_block_format *format, const void *part, size_t slot, uint8_t *codes);
+uint32_t kv_block_scale_bits(const kv_block_format *format, const void *part, size_t block, size_t slot);
+uint32_t kv_block_offset_bits(const kv_block_format *format, const void *part, size_t block, size_t slot);
 
 // Brings a query of one head into the form the score kernels take: floats for the plain row, and 8-bit codes with one
 // scale per unit for the others. `prepared` has format->query_bytes bytes.

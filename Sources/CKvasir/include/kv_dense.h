@@ -1,4 +1,4 @@
-// Cache codecs that store every value as a float: f32 and f16.
+// Cache codecs that store every value as a float: f32, f16 and bf16.
 //
 // Key part of a page:   [kv head][tile of 16 tokens][channel][16 tokens]
 // Value part of a page: [kv head][token][channel]
@@ -22,9 +22,10 @@ typedef struct {
 
 const kv_dense_kernels *kv_dense_f32_kernels_for(kv_isa isa);
 const kv_dense_kernels *kv_dense_f16_kernels_for(kv_isa isa);
+const kv_dense_kernels *kv_dense_bf16_kernels_for(kv_isa isa);
 
 // Stores one token's vector of kv_heads * head_size values at `slot` of a page part, or reads it back. Values beyond the
-// range of f16 are stored as 65504 with their sign, NaN as NaN.
+// range of a 16-bit type are stored as its largest with their sign, NaN as NaN.
 void kv_dense_f32_encode_keys(kv_heads heads, const float *vector, size_t slot, void *part);
 void kv_dense_f32_encode_values(kv_heads heads, const float *vector, size_t slot, void *part);
 void kv_dense_f32_decode_keys(kv_heads heads, const void *part, size_t slot, float *vector);
@@ -33,5 +34,9 @@ void kv_dense_f16_encode_keys(kv_heads heads, const float *vector, size_t slot, 
 void kv_dense_f16_encode_values(kv_heads heads, const float *vector, size_t slot, void *part);
 void kv_dense_f16_decode_keys(kv_heads heads, const void *part, size_t slot, float *vector);
 void kv_dense_f16_decode_values(kv_heads heads, const void *part, size_t slot, float *vector);
+void kv_dense_bf16_encode_keys(kv_heads heads, const float *vector, size_t slot, void *part);
+void kv_dense_bf16_encode_values(kv_heads heads, const float *vector, size_t slot, void *part);
+void kv_dense_bf16_decode_keys(kv_heads heads, const void *part, size_t slot, float *vector);
+void kv_dense_bf16_decode_values(kv_heads heads, const void *part, size_t slot, float *vector);
 
 #endif

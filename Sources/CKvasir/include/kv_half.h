@@ -52,4 +52,12 @@ static inline float kv_bf16_to_f32(uint16_t bits) {
     return value;
 }
 
+// binary32 -> bfloat16, round to nearest even; overflow gives infinity, NaN stays NaN.
+static inline uint16_t kv_f32_to_bf16(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40u);
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
 #endif

@@ -11,29 +11,25 @@ struct BlockFormat: @unchecked Sendable {  // the pointers are to constants
     let format: kv_block_format
     let kernels: kv_block_kernels
 
-    /// How many values share a scale.
-    enum Block: Sendable, Hashable {
-        /// So many consecutive values of the concatenated heads, a multiple of 32; the last block may be shorter.
-        case values(Int)
-        /// Those of one head.
-        case head
-    }
-
     /// What the codes stand for.
     enum Levels: Sendable, Hashable {
         /// A table, ascending, its largest magnitude at most 1.
         case table([Float])
+        /// A table of integers, ascending.
+        case integerTable([Int8])
         /// Consecutive integers from this one on.
         case integers(from: Int)
     }
 
     /// - Parameters:
     ///   - bits: of a code: 1, 2, 3, 4, 5 or 8; a table has at most 4, eight-bit codes are signed integers.
-    ///   - quantizer: finds the codes of a block.
+    ///   - quantization: how the codes of a block are found.
+    ///   - reach: the largest level in standard deviations of a block, for a scale that is fitted.
     /// - Throws: `CodecError` if the shape does not fit.
     init(
-        bits: Int, levels: Levels, block: Block, scales: ScaleType = .float16, hasOffsets: Bool = false,
-        signedScales: Bool = false, quantizer: kv_block_quantizer, shape: HeadShape, instructionSet: InstructionSet
+        bits: Int, levels: Levels, block: BlockSize, scales: ScaleType = .float16, hasOffsets: Bool = false,
+        signedScales: Bool = false, quantization: kv_quantization, reach: Float = 0, shape: HeadShape,
+        instructionSet: InstructionSet
     ) throws(CodecError) {
         guard shape.headSize > 0, shape.headSize % 16 == 0 else {
             let nearest = max(16, (shape.headSize + 8) / 16 * 16)
@@ -46,11 +42,12 @@ struct BlockFormat: @unchecked Sendable {  // the pointers are to constants
                 reason: .unsupportedShape, received: "\(shape.kvHeads) heads of \(shape.headSize) channels",
                 remedy: "a token's vector has 1 to \(PageGeometry.longestVector) values")
         }
+        let isa = kv_isa(rawValue: instructionSet.code)
         var format = kv_block_format()
         format.heads = kv_heads(kv_heads: UInt32(shape.kvHeads), head_size: UInt32(shape.headSize))
         switch block {
         case .values(let count):
-            precondition(count % 32 == 0, "blocks of a multiple of 32 values")
+            precondition(count > 0 && count % 32 == 0, "blocks of a multiple of 32 values")
             format.block = UInt32(min(count, shape.width))
         case .head: format.block = UInt32(shape.headSize)
         }
@@ -58,14 +55,15 @@ struct BlockFormat: @unchecked Sendable {  // the pointers are to constants
         format.has_offsets = hasOffsets
         format.wide_scales = scales == .float32
         format.signed_scales = signedScales
-        format.quantize = quantizer
+        format.quantize = kv_block_quantizer_for(isa, quantization)
+        format.reach = reach
         if bits < 8 { Self.setLevels(levels, bits: bits, of: &format) }
         kv_block_format_resolve(&format)
 
         let numbers = Int(format.part_bytes - format.scales_at)
         self.shape = shape
         self.format = format
-        self.kernels = kv_block_kernels_for(kv_isa(rawValue: instructionSet.code), format.bits)
+        self.kernels = kv_block_kernels_for(isa, format.bits)
         self.storage = PartStorage(codes: Int(format.scales_at), scales: numbers)
     }
 
@@ -77,6 +75,11 @@ struct BlockFormat: @unchecked Sendable {  // the pointers are to constants
             precondition(bits <= 4, "the lookup of a level takes 4 bits")
             values = table
             (codes, format.level_unit) = integerLevels(table)
+        case .integerTable(let table):
+            precondition(bits <= 4, "the lookup of a level takes 4 bits")
+            values = table.map(Float.init)
+            codes = table
+            format.level_unit = 1
         case .integers(let first):
             values = (0..<1 << bits).map { Float(first + $0) }
             codes = values.map(Int8.init)
@@ -107,12 +110,6 @@ struct BlockFormat: @unchecked Sendable {  // the pointers are to constants
         }
         return (levels.map { Int8(($0 * best.largest).rounded()) }, 1 / best.largest)
     }
-}
-
-/// The type of a codec's scales.
-enum ScaleType: Sendable, Hashable {
-    case float16
-    case float32
 }
 
 /// Keys as codes of a block format.

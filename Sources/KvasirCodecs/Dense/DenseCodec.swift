@@ -1,11 +1,13 @@
 internal import CKvasir
 internal import KvasirNumerics
 
-/// Every value stored as a float: `f32`, the exact reference, and `f16`, what other engines use by default.
+/// Every value stored as a float: `f32`, the exact reference, `f16`, what other engines use by default, and `bf16`, with the
+/// range of the first and fewer digits than the second.
 struct DenseCodec: CacheCodec {
     enum Element: String, Sendable {
         case float32 = "f32"
         case float16 = "f16"
+        case bfloat16 = "bf16"
     }
 
     let element: Element
@@ -18,12 +20,14 @@ struct DenseCodec: CacheCodec {
             switch element {
             case .float32: "32-bit floats: exact, the reference"
             case .float16: "16-bit floats: the usual cache"
+            case .bfloat16: "16-bit floats with 8 bits of precision and the range of 32-bit ones"
             }
         return CodecFamily(name: element.rawValue, summary: summary, members: [codec]) {
             (parameters) throws(CodecError) in
             if let parameter = parameters.first {
                 throw CodecError(
-                    reason: .unknownParameter, received: parameter, remedy: "\(element.rawValue) takes no parameter")
+                    reason: .unknownParameter, received: parameter,
+                    remedy: "\(element.rawValue) takes no parameter but \(RotatedCodec.parameter)")
             }
             return codec
         }
@@ -64,6 +68,7 @@ private struct DenseKeys: KeyCodec, @unchecked Sendable {  // the kernel table i
             switch element {
             case .float32: kv_dense_f32_kernels_for(isa)
             case .float16: kv_dense_f16_kernels_for(isa)
+            case .bfloat16: kv_dense_bf16_kernels_for(isa)
             }
     }
 
@@ -77,6 +82,7 @@ private struct DenseKeys: KeyCodec, @unchecked Sendable {  // the kernel table i
         switch element {
         case .float32: kv_dense_f32_encode_keys(heads, vector, slot, part)
         case .float16: kv_dense_f16_encode_keys(heads, vector, slot, part)
+        case .bfloat16: kv_dense_bf16_encode_keys(heads, vector, slot, part)
         }
     }
 
@@ -84,6 +90,7 @@ private struct DenseKeys: KeyCodec, @unchecked Sendable {  // the kernel table i
         switch element {
         case .float32: kv_dense_f32_decode_keys(heads, part, slot, vector)
         case .float16: kv_dense_f16_decode_keys(heads, part, slot, vector)
+        case .bfloat16: kv_dense_bf16_decode_keys(heads, part, slot, vector)
         }
     }
 
@@ -113,6 +120,7 @@ private struct DenseValues: ValueCodec {
         switch layout.element {
         case .float32: kv_dense_f32_encode_values(layout.heads, vector, slot, part)
         case .float16: kv_dense_f16_encode_values(layout.heads, vector, slot, part)
+        case .bfloat16: kv_dense_bf16_encode_values(layout.heads, vector, slot, part)
         }
     }
 
@@ -120,6 +128,7 @@ private struct DenseValues: ValueCodec {
         switch layout.element {
         case .float32: kv_dense_f32_decode_values(layout.heads, part, slot, vector)
         case .float16: kv_dense_f16_decode_values(layout.heads, part, slot, vector)
+        case .bfloat16: kv_dense_bf16_decode_values(layout.heads, part, slot, vector)
         }
     }
 

@@ -5,33 +5,35 @@ internal import KvasirNumerics
 /// of the normal distribution.
 ///
 /// Blocks are cut from the concatenated KV heads of one token, 256 values by default, the last one shorter where the
-/// width is no multiple. One fp16 scale per block, rounded up so that no value leaves the table; indices of 4 bits. Keys
-/// are stored after rotary embedding; nothing else is kept in higher precision: a token is encoded first and attended to
-/// in its encoded form, its own step included.
+/// width is no multiple. One scale per block, rounded up so that no value leaves the table; indices of 4 bits, or of 3 or
+/// 2. Keys are stored after rotary embedding; nothing else is kept in higher precision: a token is encoded first and
+/// attended to in its encoded form, its own step included.
 ///
 /// Source: Cai, Zhang, Tan, Wei: "NQKV: A KV Cache Quantization Scheme Based on Normal Distribution Characteristics"
 /// (arXiv, May 2025), section 4; the levels are those of Dettmers et al., "QLoRA" (arXiv:2305.14314), appendix E.
 struct NormalFloatCodec: CacheCodec {
-    /// Values per scale.
-    let block: Int
+    let bits: Int
+    let parameters: BlockParameters
 
-    /// The block sizes that can be asked for, the paper's first.
-    static let blocks = [256, 128, 64, 32]
+    /// The paper's.
+    static let usualBlock = BlockSize.values(256)
 
-    var name: String { "nf4/b\(block)" }
+    init(bits: Int, parameters: BlockParameters = BlockParameters(block: usualBlock)) {
+        self.bits = bits
+        self.parameters = parameters
+    }
 
-    static let family = CodecFamily(
-        name: "nf4", summary: "NQKV: 4-bit NormalFloat, one fp16 scale per block of a token's vector",
-        members: blocks.map(NormalFloatCodec.init(block:))
-    ) { (parameters) throws(CodecError) in
-        guard let parameter = parameters.first else { return NormalFloatCodec(block: blocks[0]) }
-        guard parameters.count == 1, let block = blocks.first(where: { "b\($0)" == parameter }) else {
-            let permitted = blocks.map { "nf4/b\($0)" }.joined(separator: ", ")
-            throw CodecError(
-                reason: .unknownParameter, received: parameters.joined(separator: "/"),
-                remedy: "use one of \(permitted)")
+    var name: String { "nf\(bits)\(parameters.suffix)" }
+
+    static func family(bits: Int) -> CodecFamily {
+        let name = "nf\(bits)"
+        return CodecFamily(
+            name: name, summary: "NQKV: \(bits)-bit NormalFloat, one scale per block of a token's vector",
+            members: BlockParameters.all(default: usualBlock).map { NormalFloatCodec(bits: bits, parameters: $0) }
+        ) { (parameters) throws(CodecError) in
+            NormalFloatCodec(
+                bits: bits, parameters: try BlockParameters(parsing: parameters, of: name, default: usualBlock))
         }
-        return NormalFloatCodec(block: block)
     }
 
     func keys(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any KeyCodec {
@@ -44,14 +46,19 @@ struct NormalFloatCodec: CacheCodec {
 
     func format(_ shape: HeadShape, _ instructionSet: InstructionSet) throws(CodecError) -> BlockFormat {
         try BlockFormat(
-            bits: 4, levels: .table(Self.levels), block: .values(block), quantizer: kv_quantize_absmax, shape: shape,
-            instructionSet: instructionSet)
+            bits: bits, levels: .table(Self.levels(bits: bits)), block: parameters.block, scales: parameters.scales,
+            quantization: KV_QUANTIZE_ABSMAX, shape: shape, instructionSet: instructionSet)
     }
 }
 
 extension NormalFloatCodec {
+    /// The levels of a table of `bits` bits: the published ones for 4, computed ones for fewer.
+    static func levels(bits: Int) -> [Float] {
+        bits == 4 ? publishedLevels : quantileLevels(bits: bits).map(Float.init)
+    }
+
     /// The sixteen levels of NF4, by bit pattern so that no decimal is parsed.
-    static let levels: [Float] = [
+    static let publishedLevels: [Float] = [
         0xBF80_0000, 0xBF32_39B1, 0xBF06_6B30, 0xBECA_32A0, 0xBE91_A24D, 0xBE3D_353F, 0xBDBA_7871, 0x0000_0000,
         0x3DA2_FAFF, 0x3E24_CAE3, 0x3E7C_04DD, 0x3EAD_033A, 0x3EE1_A4B8, 0x3F10_07AB, 0x3F39_13B3, 0x3F80_0000,
     ].map { Float(bitPattern: $0) }

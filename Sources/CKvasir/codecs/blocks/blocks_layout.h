@@ -82,8 +82,8 @@ static inline float kv_block_value(const kv_block_format *format, const void *pa
     return format->has_offsets ? value + kv_block_number(format, kv_block_offsets(format, part, block), slot) : value;
 }
 
-// A prepared query: head_size floats, then per unit the scale of its codes, the sum of its codes and the sum of its
-// floats, then head_size codes.
+// A prepared query: head_size floats, then per unit the scale of its codes, the sum of its codes and their product, then
+// head_size codes.
 typedef struct {
     const float *values;
     const float *scales;

@@ -9,12 +9,6 @@
 #define KV_F16_MAX 65504.0f
 #define KV_F32_MAX 3.40282347e+38f
 
-static uint16_t bf16_nearest(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-}
-
 void kv_block_format_resolve(kv_block_format *format) {
     const size_t channels = format->heads.head_size, width = format->heads.kv_heads * channels;
     const size_t number_bytes = format->wide_scales ? sizeof(float) : sizeof(uint16_t);
@@ -31,9 +25,8 @@ void kv_block_format_resolve(kv_block_format *format) {
     const size_t query = channels * (sizeof(float) + 1) + channels / format->unit * 3 * sizeof(float);
     format->query_bytes = (query + KV_VECTOR_BYTES - 1) / KV_VECTOR_BYTES * KV_VECTOR_BYTES;
     if (format->bits <= 5)
-        for (unsigned i = 0; i < 32; i++) {
-            format->level_bf16[i] = bf16_nearest(format->levels[i & ((1u << format->bits) - 1)]);
-        }
+        for (unsigned i = 0; i < 32; i++)
+            format->level_bf16[i] = kv_f32_to_bf16(format->levels[i & ((1u << format->bits) - 1)]);
 }
 
 float kv_block_round_scale(const kv_block_format *format, float value) {
@@ -68,36 +61,60 @@ static void encode_vector(const kv_block_format *format, const float *vector, si
     }
 }
 
-// Replaces one code; the rest of its byte and word belongs to others.
-static inline void store_code(unsigned bits, kv_panels panels, kv_code_place place, unsigned code) {
-    const unsigned width = KV_FIELD_BITS(bits);
-    if (width > 0) {
-        const size_t per_vector = 8 / width;
-        const unsigned shift = (unsigned)(place.panel % per_vector) * width, mask = ((1u << width) - 1) << shift;
-        uint8_t *byte = (uint8_t *)panels.fields + place.panel / per_vector * KV_VECTOR_BYTES + place.bit;
-        *byte = (uint8_t)((*byte & ~mask) | (code << shift & mask));
-    }
-    if (KV_HAS_PLANE(bits)) {
-        uint64_t *word = (uint64_t *)panels.plane + place.panel;
-        *word = (*word & ~(1ull << place.bit)) | (uint64_t)(code >> width & 1) << place.bit;
-    }
-}
-
+// Stores the codes of one token. In the key part 4 channels of a token are 4 bytes side by side, and the panels that
+// share a vector are consecutive channels of the same head: whole words are written. Only the bits of the plane belong to
+// several tokens.
 static inline __attribute__((always_inline)) void store_keys(const kv_block_format *format, unsigned bits, size_t slot,
                                                              void *part, const uint8_t *codes) {
+    const unsigned width = KV_FIELD_BITS(bits);
+    const size_t per_vector = width > 0 ? 8 / width : 1, panels = format->heads.head_size / KV_PANEL_DEPTH;
+    const kv_code_place place = kv_key_place(format, slot, 0);
     for (size_t head = 0; head < format->heads.kv_heads; head++) {
-        const kv_panels panels = kv_panels_at(format, part, head, 0);
-        for (size_t channel = 0; channel < format->heads.head_size; channel++)
-            store_code(bits, panels, kv_key_place(format, slot, channel), *codes++);
+        const kv_panels at = kv_panels_at(format, part, head, 0);
+        for (size_t panel = 0; panel < panels; panel += per_vector) {
+            uint32_t word = 0;
+            for (size_t i = 0; i < per_vector; i++, codes += KV_PANEL_DEPTH) {
+                uint32_t four;
+                memcpy(&four, codes, sizeof four);
+                if (width > 0) word |= (four & 0x01010101u * ((1u << width) - 1)) << (i * width);
+                if (KV_HAS_PLANE(bits)) {
+                    // The multiplication gathers the lowest bits of four bytes in the top four.
+                    const uint64_t top = (four >> width & 0x01010101u) * 0x10204080u >> 28;
+                    uint64_t *plane = (uint64_t *)at.plane + place.panel + panel + i;
+                    *plane = (*plane & ~(15ull << place.bit)) | top << place.bit;
+                }
+            }
+            if (width > 0)
+                memcpy((uint8_t *)at.fields + (place.panel + panel) / per_vector * KV_VECTOR_BYTES + place.bit, &word,
+                       sizeof word);
+        }
     }
 }
 
+// In the value part 16 channels of a token are one byte of every 4 in a vector, and share it with other tokens.
 static inline __attribute__((always_inline)) void store_values(const kv_block_format *format, unsigned bits,
                                                                size_t slot, void *part, const uint8_t *codes) {
+    const unsigned width = KV_FIELD_BITS(bits);
+    const size_t per_vector = width > 0 ? 8 / width : 1;
     for (size_t head = 0; head < format->heads.kv_heads; head++) {
-        const kv_panels panels = kv_panels_at(format, part, head, 0);
-        for (size_t channel = 0; channel < format->heads.head_size; channel++)
-            store_code(bits, panels, kv_value_place(slot, channel), *codes++);
+        const kv_panels at = kv_panels_at(format, part, head, 0);
+        for (size_t channel = 0; channel < format->heads.head_size; channel += KV_LANE_CHANNELS) {
+            const kv_code_place place = kv_value_place(slot, channel);
+            if (width > 0) {
+                uint32_t *lanes = (uint32_t *)(at.fields + place.panel / per_vector * KV_VECTOR_BYTES);
+                const unsigned shift = 8 * place.bit + (unsigned)(place.panel % per_vector) * width;
+                const uint32_t mask = (1u << width) - 1;
+                for (size_t lane = 0; lane < KV_LANE_CHANNELS; lane++)
+                    lanes[lane] = (lanes[lane] & ~(mask << shift)) | (codes[lane] & mask) << shift;
+            }
+            if (KV_HAS_PLANE(bits)) {
+                uint64_t *plane = (uint64_t *)at.plane + place.panel, word = 0;
+                for (size_t lane = 0; lane < KV_LANE_CHANNELS; lane++)
+                    word |= (uint64_t)(codes[lane] >> width & 1) << lane * KV_PANEL_DEPTH;
+                *plane = (*plane & ~(0x1111111111111111ull << place.bit)) | word << place.bit;
+            }
+            codes += KV_LANE_CHANNELS;
+        }
     }
 }
 
@@ -126,6 +143,30 @@ void kv_block_encode_values(const kv_block_format *format, const float *vector, 
 #define STORE(bits) store_values(format, bits, slot, part, codes)
     FOR_EACH_WIDTH(format->bits, STORE)
 #undef STORE
+}
+
+void kv_block_key_codes(const kv_block_format *format, const void *part, size_t slot, uint8_t *codes) {
+    for (size_t head = 0; head < format->heads.kv_heads; head++)
+        for (size_t channel = 0; channel < format->heads.head_size; channel++)
+            *codes++ = (uint8_t)kv_block_code(format, part, head, kv_key_place(format, slot, channel));
+}
+
+void kv_block_value_codes(const kv_block_format *format, const void *part, size_t slot, uint8_t *codes) {
+    for (size_t head = 0; head < format->heads.kv_heads; head++)
+        for (size_t channel = 0; channel < format->heads.head_size; channel++)
+            *codes++ = (uint8_t)kv_block_code(format, part, head, kv_value_place(slot, channel));
+}
+
+static uint32_t number_bits(const kv_block_format *format, const uint8_t *numbers, size_t slot) {
+    return format->wide_scales ? ((const uint32_t *)numbers)[slot] : ((const uint16_t *)numbers)[slot];
+}
+
+uint32_t kv_block_scale_bits(const kv_block_format *format, const void *part, size_t block, size_t slot) {
+    return number_bits(format, kv_block_scales(format, part, block), slot);
+}
+
+uint32_t kv_block_offset_bits(const kv_block_format *format, const void *part, size_t block, size_t slot) {
+    return number_bits(format, kv_block_offsets(format, part, block), slot);
 }
 
 void kv_block_decode_keys(const kv_block_format *format, const void *part, size_t slot, float *vector) {
@@ -173,7 +214,9 @@ void kv_block_prepare_query(const kv_block_format *format, const float *query, f
             code_sum += codes;
         }
         ((float *)target.scales)[i] = finite ? absmax / 127.0f : NAN;
-        ((int32_t *)target.code_sums)[i] = __builtin_reduce_add(code_sum);
-        ((float *)target.sums)[i] = sum;
+        const int32_t codes_total = __builtin_reduce_add(code_sum);
+        ((int32_t *)target.code_sums)[i] = codes_total;
+        // The sum of the query as rounded: levels and offset cancel in part, and so do the errors of the two products.
+        ((float *)target.sums)[i] = (float)codes_total * ((float *)target.scales)[i];
     }
 }

@@ -9,15 +9,23 @@ static inline __attribute__((always_inline)) kv_f32x16 kv_broadcast(float value)
 #define KV_ROWS 4
 
 #define ELEMENT float
+#define WIDEN_LANES(elements) (elements)
 #define NAME(suffix) f32_##suffix
 #include "dense_vector.inc"
 
 #define ELEMENT _Float16
+#define WIDEN_LANES(elements) __builtin_convertvector(elements, kv_f32x16)
 #define NAME(suffix) f16_##suffix
+#include "dense_vector.inc"
+
+#define ELEMENT uint16_t
+#define WIDEN_LANES(elements) kv_widen_bf16(elements)
+#define NAME(suffix) bf16_##suffix
 #include "dense_vector.inc"
 
 
 const kv_dense_kernels kv_dense_f32_kernels_neon = {f32_score, f32_mix};
 const kv_dense_kernels kv_dense_f16_kernels_neon = {f16_score, f16_mix};
+const kv_dense_kernels kv_dense_bf16_kernels_neon = {bf16_score, bf16_mix};
 
 #endif

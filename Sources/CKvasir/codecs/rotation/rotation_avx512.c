@@ -1,0 +1,13 @@
+#if defined(__x86_64__)
+
+#include "rotation_internal.h"
+
+#pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
+
+#include "rotation_kernels.inc"
+
+void kv_rotate_avx512(float *values, size_t count, size_t block) { rotate(values, count, block); }
+
+#pragma clang attribute pop
+
+#endif
