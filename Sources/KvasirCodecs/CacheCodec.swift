@@ -24,6 +24,12 @@ public protocol CacheCodec: Sendable {
     /// The canonical spelling with every parameter, which `CodecRegistry` parses back: `nf4/b256`.
     var name: String { get }
 
+    /// Which form of the keys the codec stores.
+    var keySpace: KeySpace { get }
+
+    /// Whether the codec needs statistics of the model that `kvasir calibrate` gathers.
+    var needsCalibration: Bool { get }
+
     /// Binds the codec to the keys of a layer.
     ///
     /// - Throws: `CodecError` if the shape is not one the codec takes.
@@ -33,6 +39,17 @@ public protocol CacheCodec: Sendable {
     ///
     /// - Throws: `CodecError` if the shape is not one the codec takes.
     func values(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any ValueCodec
+}
+
+/// A form of the keys.
+public enum KeySpace: String, Sendable, Hashable, Codable {
+    /// As the scores use them.
+    case afterRotary = "after rotary"
+}
+
+extension CacheCodec {
+    public var keySpace: KeySpace { .afterRotary }
+    public var needsCalibration: Bool { false }
 }
 
 /// A codec bound to one part (the keys, or the values, of one layer) of a page.

@@ -85,7 +85,7 @@ import Testing
             let plan = try CacheFixture(configuration, shape: Self.shape).plan
             let budget = plan.peakBytes(forTokens: tokens, inStepsOf: step)
             let fixture = try CacheFixture(configuration, shape: Self.shape, budget: budget)
-            #expect(fixture.pool.tokenCapacity(inStepsOf: step) >= tokens)
+            #expect(fixture.pool.tokenCapacity(inStepsOf: step) == PageGeometry.pages(forTokens: tokens) * 64)
             try fixture.pool.checkRoom(forTokens: tokens, inStepsOf: step)
             let stream = TokenStream(shape: Self.shape, tokens: tokens, seed: 10)
             let sequence = fixture.sequence()
@@ -104,7 +104,7 @@ import Testing
     @Test(arguments: windowedTexts)
     func aRefusedReservationLeavesEverythingAsItWas(configuration: String) throws {
         let plan = try CacheFixture(configuration, shape: Self.shape).plan
-        let budget = plan.bytes(forTokens: 300)
+        let budget = plan.peakBytes(forTokens: 300, inStepsOf: 64)
         let fixture = try CacheFixture(configuration, shape: Self.shape, budget: budget)
         let sequence = fixture.sequence()
         let stream = TokenStream(shape: Self.shape, tokens: 400, seed: 1)

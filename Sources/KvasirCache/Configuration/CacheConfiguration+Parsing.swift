@@ -59,7 +59,9 @@ private struct Parser {
 
     /// An error in a clause, which is named where there are others.
     private func error(in clause: Substring, _ detail: String) -> CacheError {
-        error(isSingle ? detail : "in '\(clause)', \(detail)")
+        let word = "layers"
+        let spaced = clause.lowercased().hasPrefix(word) ? "\(word) \(clause.dropFirst(word.count))" : String(clause)
+        return error(isSingle ? detail : "in '\(spaced)', \(detail)")
     }
 
     func clause(_ clause: Substring) throws(CacheError) -> Clause {

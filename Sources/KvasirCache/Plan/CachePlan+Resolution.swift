@@ -55,7 +55,7 @@ extension CachePlan {
             guard sinks + recent > 0, !layers.contains(where: isUsed) else { return [] }
             let clauses = (recent > 0 ? ["recent"] : []) + (sinks > 0 ? ["sinks"] : [])
             return [
-                "\(clauses.joined(separator: " and ")) changes nothing for \(part): every layer stores them as floats already"
+                "no effect of \(clauses.joined(separator: " and ")) on \(part): every layer stores them as floats already"
             ]
         }
         return warning("keys", configuration.sinks.keys, configuration.recent.keys) { $0.exactKeys != nil }

@@ -176,7 +176,7 @@ public struct CachePlan: Sendable {
     /// - Parameter windowPages: the most window pages, of which a short sequence has one for each packed page.
     private func tokens(inBytes bytes: Int, windowPages: Int) -> Int {
         let short = bytes / (pageBytes + window.pageBytes)
-        let pages = short <= windowPages ? short : (bytes - windowPages * window.pageBytes) / pageBytes
+        let pages = short < windowPages ? short : (bytes - windowPages * window.pageBytes) / pageBytes
         let (tokens, overflow) = pages.multipliedReportingOverflow(by: PageGeometry.tokens)
         return overflow ? .max : tokens
     }
