@@ -24,8 +24,9 @@ struct StoreWork: ParallelWork {
 
     /// The positions of the new tokens in a page.
     private func positions(page: Int) -> Range<Int> {
-        max(page * PageGeometry.tokens, sequence.count)..<min(
-            (page + 1) * PageGeometry.tokens, sequence.count + keys.rows)
+        max(
+            page * PageGeometry.tokens, sequence.count)..<min(
+                (page + 1) * PageGeometry.tokens, sequence.count + keys.rows)
     }
 
     /// Stores new tokens in the packed page.

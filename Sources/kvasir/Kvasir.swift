@@ -13,7 +13,9 @@ struct Kvasir: AsyncParsableCommand {
             the kernels of one instruction set).
             """,
         version: Version.current,
-        subcommands: [Generate.self, Chat.self, Models.self, Pull.self, Explain.self, Codecs.self, Evaluate.self, Bench.self])
+        subcommands: [
+            Generate.self, Chat.self, Models.self, Pull.self, Explain.self, Codecs.self, Evaluate.self, Bench.self,
+        ])
 
     /// Parses the arguments, runs the command, and reports an error in one line.
     ///

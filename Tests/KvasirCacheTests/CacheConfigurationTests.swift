@@ -32,7 +32,8 @@ import Testing
         ("nf4;recent=64", "nf4/b256; recent=64"), ("nf4; SINKS=4; Recent=64", "nf4/b256; recent=64; sinks=4"),
         ("nf4;recent=K:64,V:64", "nf4/b256; recent=64"), ("nf4; recent = v : 9", "nf4/b256; recent=V:9"),
         ("nf4;recent=V:128,K:64;sinks=K:0", "nf4/b256; recent=K:64,V:128"), ("nf4; recent=0; sinks=0", "nf4/b256"),
-        ("f16; Layers 0 - 1, -1 = nf4", "f16; layers 0-1,-1=nf4/b256"), ("f16;layers3-3=nf4/b64", "f16; layers 3=nf4/b64"),
+        ("f16; Layers 0 - 1, -1 = nf4", "f16; layers 0-1,-1=nf4/b256"),
+        ("f16;layers3-3=nf4/b64", "f16; layers 3=nf4/b64"),
         ("f16; layers -2--1 = K=nf4,V=f32", "f16; layers -2--1=K=nf4/b256,V=f32"),
         ("nf4; sinks=1; layers 0=f16; layers 0--2=f32", "nf4/b256; layers 0=f16; layers 0--2=f32; sinks=1"),
         ("nf4;\trecent=64", "nf4/b256; recent=64"),
@@ -87,10 +88,12 @@ import Testing
     @Test(arguments: [
         "", " ", ",", "f16,nf4", "K=", "K=,V=", "K=V=f16", "K=f16;V=nf4", "=f16", "K==f16,V=f16", "nf4//b64", "/", "🦆",
         "K", "kv=f16", "f16;", ";f16", "f16;;recent=1", "recent=64", "f16; recent", "f16; recent=", "f16; recent=-1",
-        "f16; recent=1e3", "f16; recent=٣", "f16; recent=K:1,K:2", "f16; recent=K:1,2", "f16; recent=X:1", "f16; sinks=4=4",
-        "f16; recent=1; recent=1", "f16; sinks=99999999999999999999", "f16; layers", "f16; layers =f16", "f16; layers 0",
+        "f16; recent=1e3", "f16; recent=٣", "f16; recent=K:1,K:2", "f16; recent=K:1,2", "f16; recent=X:1",
+        "f16; sinks=4=4",
+        "f16; recent=1; recent=1", "f16; sinks=99999999999999999999", "f16; layers", "f16; layers =f16",
+        "f16; layers 0",
         "f16; layers 1-=f16", "f16; layers a=f16", "f16; layers 0,=f16", "f16; layers -0=f16", "f16; layers 0=",
-        "f16; layers 0=K=f16", "f16; layers 0=nf5", "f16; nf4", "balanced/b64", "balanced=f16",
+        "f16; layers 0=K=f16", "f16; layers 0=nf5", "f16; nf4", "balanced=f16",
         "f16; layers 99999999999999999999=f16",
     ])
     func garbageIsRefusedInOneLine(text: String) throws {

@@ -18,7 +18,8 @@ import Testing
             layers: 1 + generator.index(2), kvHeads: 1 + generator.index(3), headSize: 16 * (1 + generator.index(5)),
             group: 1 + generator.index(5))
         let streams = (0..<3).map { index in
-            TokenStream(shape: shape, tokens: 1 + generator.index(seed % 3 == 0 ? 400 : 120), seed: UInt64(seed * 3 + index))
+            TokenStream(
+                shape: shape, tokens: 1 + generator.index(seed % 3 == 0 ? 400 : 120), seed: UInt64(seed * 3 + index))
         }
         let threads = 1 + generator.index(ThreadPool.defaultThreadCount)
         let fixture = try CacheFixture(

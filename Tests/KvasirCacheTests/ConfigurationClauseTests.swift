@@ -71,7 +71,8 @@ import Testing
         #expect(message("f16; recnt=64")?.contains("'recnt=64' is no clause; did you mean 'recent'?") == true)
         #expect(
             message("nf4; recent=64k")
-                == "cache 'nf4; recent=64k': in 'recent=64k', '64k' is no number of tokens; write for example recent=64")
+                == "cache 'nf4; recent=64k': in 'recent=64k', '64k' is no number of tokens; write for example recent=64"
+        )
         #expect(
             message("nf4; sinks=40000")
                 == "cache 'nf4; sinks=40000': in 'sinks=40000', 40000 tokens are more than a window may have; the most is "

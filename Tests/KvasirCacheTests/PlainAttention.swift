@@ -31,7 +31,8 @@ struct PlainAttention {
                 packed.values.withUnsafeMutableBufferPointer { values in
                     for token in 0..<sequence.count {
                         let (page, slot) = (pages[token / PageGeometry.tokens], token % PageGeometry.tokens)
-                        layer.keys.decode(slot: slot, of: page + layer.keyOffset, into: keys.baseAddress! + token * width)
+                        layer.keys.decode(
+                            slot: slot, of: page + layer.keyOffset, into: keys.baseAddress! + token * width)
                         layer.values.decode(
                             slot: slot, of: page + layer.valueOffset, into: values.baseAddress! + token * width)
                     }

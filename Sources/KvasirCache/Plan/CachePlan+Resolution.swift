@@ -119,8 +119,10 @@ extension CachePlan {
             if ["f16", "f32"].contains(codec.name) { return ExactTokens(sinks: 0, recent: 0) }
             let isGrouped = part.groupTokens > 1
             precondition(
-                !isGrouped || part.residualTokens > 0 && part.residualTokens % part.groupTokens == 0
-                    && PageGeometry.tokens % part.groupTokens == 0, "groups that the window cannot serve")
+                !isGrouped
+                    || part.residualTokens > 0 && part.residualTokens % part.groupTokens == 0
+                        && PageGeometry.tokens % part.groupTokens == 0,
+                "groups that the window cannot serve")
             return ExactTokens(
                 sinks: sinks, recent: isGrouped ? recent : max(recent, part.residualTokens),
                 block: isGrouped ? part.residualTokens : 1)

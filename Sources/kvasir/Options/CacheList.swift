@@ -25,7 +25,8 @@ struct CacheList: ExpressibleByArgument {
 
     /// Whether a piece belongs to the specification before it.
     private static func continues(_ specification: String, _ piece: Substring) -> Bool {
-        let clause = specification.filter { !$0.isWhitespace }.lowercased()
+        let clause =
+            specification.filter { !$0.isWhitespace }.lowercased()
             .split(separator: ";", omittingEmptySubsequences: false).last ?? ""
         var codecs = clause
         if clause.hasPrefix("layers") {

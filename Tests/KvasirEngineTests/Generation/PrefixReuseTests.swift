@@ -48,7 +48,8 @@ struct PrefixReuseTests {
     }
 
     @Test(arguments: [
-        "nf4; recent=64; sinks=4", "nf4/b32; recent=K:100,V:7; sinks=V:70", "nf4; layers 0=f16; recent=20", "nf4; sinks=9",
+        "nf4; recent=64; sinks=4", "nf4/b32; recent=K:100,V:7; sinks=V:70", "nf4; layers 0=f16; recent=20",
+        "nf4; sinks=9",
     ])
     func windowsChangeNoTokenOfFurtherTurns(cache: String) throws {
         let session = try GenerationSession(TinyModel.quantized.engine(cache: cache, precision: .int8))
