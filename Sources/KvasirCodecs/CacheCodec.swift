@@ -48,7 +48,9 @@ public enum KeySpace: String, Sendable, Hashable, Codable {
 }
 
 extension CacheCodec {
+    /// After rotary embedding, as a rule.
     public var keySpace: KeySpace { .afterRotary }
+    /// No, as a rule.
     public var needsCalibration: Bool { false }
 }
 
@@ -94,9 +96,12 @@ public protocol PageCodec: Sendable {
 }
 
 extension PageCodec {
+    /// Every token by itself.
     public var groupTokens: Int { 1 }
+    /// None.
     public var residualTokens: Int { 0 }
 
+    /// Stores the tokens one by one.
     public func encode(group vectors: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
         for token in 0..<groupTokens { encode(vectors + token * shape.width, slot: slot + token, into: part) }
     }
