@@ -32,6 +32,8 @@ public final class CacheAttention {
     static let rangeTokens = 8 * PageGeometry.tokens
     /// Scores a thread holds at a time when it works on whole rows, in values: half of a common second-level cache.
     private static let scoresPerWorker = 128 * 1024
+    /// Items a thread gets when ranges are shared out, where there are enough.
+    private static let itemsPerThread = 8
     /// Query tokens that share an unpacked tile at most.
     private static let longestTile = 32
 
@@ -140,16 +142,21 @@ public final class CacheAttention {
         sums.reserve(kvHeads * ranges * rows * plan.shape.heads.headSize * (step.layer.exactValues == nil ? 1 : 2))
         maxima.reserve(kvHeads * ranges * rows)
         totals.reserve(kvHeads * ranges * rows)
+        // Several ranges to an item, so that what is read ahead is mostly used by the thread that asked for it; few enough
+        // that a thread which loses its processor holds up a small part.
+        let rangesPerItem = max(kvHeads * ranges / (Self.itemsPerThread * threads.threadCount), 1)
+        let items = kvHeads * ((ranges + rangesPerItem - 1) / rangesPerItem)
         let work = RangeWork(
-            step: step, tile: tile, rows: rows, ranges: ranges, queries: queries.pointer, scores: scores.pointer,
-            sums: sums.pointer, maxima: maxima.pointer, totals: totals.pointer,
+            step: step, tile: tile, rows: rows, ranges: ranges, rangesPerItem: rangesPerItem, queries: queries.pointer,
+            scores: scores.pointer, sums: sums.pointer, maxima: maxima.pointer, totals: totals.pointer,
             window: reserveWindow(step, rows: rows, preparations: kvHeads))
         for head in 0..<kvHeads {
             step.prepare(
                 tile, head: head, factor: factor, into: work.queries(of: head), work.window.queries(of: head))
         }
-        threads.run(kvHeads * ranges, ScoreRange(work: work))
-        threads.run(kvHeads * ranges, MixRange(work: work))
+        threads.run(items, ScoreRanges(work: work))
+        for head in 0..<kvHeads { work.joinMaxima(head: head) }
+        threads.run(items, MixRanges(work: work))
         for head in 0..<kvHeads { work.finish(head: head) }
     }
 
@@ -359,6 +366,7 @@ private struct RangeWork {
     let tile: Tile
     let rows: Int
     let ranges: Int
+    let rangesPerItem: Int
     let queries: UnsafeMutablePointer<UInt8>
     let scores: UnsafeMutablePointer<Float>
     let sums: UnsafeMutablePointer<Float>
@@ -371,6 +379,13 @@ private struct RangeWork {
     }
 
     func scores(of head: Int) -> UnsafeMutablePointer<Float> { scores + head * rows * tile.paddedContext }
+
+    /// The KV head and the ranges of an item.
+    func share(of item: Int) -> (head: Int, ranges: Range<Int>) {
+        let itemsPerHead = (ranges + rangesPerItem - 1) / rangesPerItem
+        let (head, index) = item.quotientAndRemainder(dividingBy: itemsPerHead)
+        return (head, index * rangesPerItem..<min((index + 1) * rangesPerItem, ranges))
+    }
 
     func bounds(_ range: Int) -> (start: Int, end: Int) {
         let start = range * CacheAttention.rangeTokens
@@ -396,12 +411,19 @@ private struct RangeWork {
         }
     }
 
+    /// Leaves the maximum of every row's whole context in the place of its first range.
+    func joinMaxima(head: Int) {
+        let first = maxima + head * ranges * rows
+        for range in 1..<max(ranges, 1) {
+            for row in 0..<rows { first[row] = max(first[row], first[range * rows + row]) }
+        }
+    }
+
     func mix(head: Int, range: Int, worker: Int) {
         let (start, end) = bounds(range)
         let scores = scores(of: head) + start
         for row in 0..<rows {
-            var maximum = -Float.infinity
-            for other in 0..<ranges { maximum = max(maximum, maxima[(head * ranges + other) * rows + row]) }
+            let maximum = maxima[head * ranges * rows + row]
             totals[(head * ranges + range) * rows + row] = step.exponentiate(
                 scores + row * tile.paddedContext, from: start, to: end,
                 limit: tile.limit(row: row, group: step.shape.groupSize), maximum: maximum)
@@ -441,18 +463,19 @@ private struct RangeWork {
     }
 }
 
-private struct ScoreRange: ParallelWork {
+/// Consecutive ranges of one KV head.
+private struct ScoreRanges: ParallelWork {
     let work: RangeWork
     func perform(item: Int, worker: Int) {
-        let (head, range) = item.quotientAndRemainder(dividingBy: work.ranges)
-        work.score(head: head, range: range, worker: worker)
+        let (head, ranges) = work.share(of: item)
+        for range in ranges { work.score(head: head, range: range, worker: worker) }
     }
 }
 
-private struct MixRange: ParallelWork {
+private struct MixRanges: ParallelWork {
     let work: RangeWork
     func perform(item: Int, worker: Int) {
-        let (head, range) = item.quotientAndRemainder(dividingBy: work.ranges)
-        work.mix(head: head, range: range, worker: worker)
+        let (head, ranges) = work.share(of: item)
+        for range in ranges { work.mix(head: head, range: range, worker: worker) }
     }
 }

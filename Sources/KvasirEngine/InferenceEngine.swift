@@ -20,7 +20,7 @@ public final class InferenceEngine {
 
     /// Tokens of a prompt that go through the model together: enough to share every weight that is read, few enough
     /// that the activations of a step stay small beside the cache.
-    public static let prefillChunk = 256
+    public static let prefillChunk = 128
 
     /// Resolves the cache of a model; takes no cache memory yet.
     ///
@@ -32,16 +32,19 @@ public final class InferenceEngine {
     ///   - threads: the pool that every step uses.
     ///   - instructionSet: which kernels.
     ///   - precision: how linear layers multiply.
+    ///   - cacheInstructionSet: kernels of the cache alone, for comparing the fast ones with their plain twins; as
+    ///     `instructionSet` if nil.
     /// - Throws: `CacheError` if the model's heads do not suit a codec; `EngineError` if the context is not possible.
     public init(
         model: LanguageModel, cache: CacheConfiguration = .default, contextLength: Int? = nil,
         cacheBudget: Int = .max, threads: ThreadPool, instructionSet: InstructionSet,
-        precision: LinearPrecision = .int8
+        precision: LinearPrecision = .int8, cacheInstructionSet: InstructionSet? = nil
     ) throws {
         let info = model.decoder.info
         self.model = model
         self.contextLength = try Self.contextLength(contextLength, for: info)
-        plan = try CachePlan(cache, shape: info.cacheShape, instructionSet: instructionSet)
+        plan = try CachePlan(
+            cache, shape: info.cacheShape, instructionSet: cacheInstructionSet ?? instructionSet)
         pool = PagePool(plan: plan, budget: cacheBudget)
         operations = Operations(plan: plan, instructionSet: instructionSet, threads: threads, precision: precision)
         workspace = DecoderWorkspace(info)

@@ -2,7 +2,6 @@ internal import Foundation
 internal import KvasirCache
 public import KvasirEngine
 internal import KvasirModels
-internal import KvasirTokenizers
 
 /// Perplexity of a text by windows, the second half of each scored: the procedure of llama.cpp's tool.
 ///
@@ -22,12 +21,7 @@ public struct PerplexityEvaluation: Sendable {
     ///
     /// - Throws: `EvaluationError` if a window has fewer than 4 tokens, or the number of windows is not positive.
     public init(context: Int, windows: Int? = nil) throws(EvaluationError) {
-        guard context >= 4 else {
-            throw EvaluationError(received: "windows of \(context) tokens", remedy: "use at least 4")
-        }
-        if let windows, windows < 1 {
-            throw EvaluationError(received: "\(windows) windows", remedy: "score at least one, or all by default")
-        }
+        try TextWindows.check(context: context, count: windows)
         self.context = context
         self.windows = windows
     }
@@ -42,35 +36,14 @@ public struct PerplexityEvaluation: Sendable {
     public func run(
         text: [UInt8], engine: InferenceEngine, onWindow: (Int, Int, PerplexityResult) -> Void = { _, _, _ in }
     ) throws -> PerplexityResult {
-        guard context <= engine.contextLength else {
-            throw EvaluationError(
-                received: "windows of \(context) tokens",
-                remedy: "the engine's context holds \(engine.contextLength); use shorter windows")
-        }
-        let tokenizer = engine.model.tokenizer
-        let tokens = tokenizer.encode(text, addSpecial: true, parseSpecial: false)
-        let available = tokens.count / context
-        guard available > 0 else {
-            throw EvaluationError(
-                received: "a text of \(tokens.count) tokens",
-                remedy: "it does not fill a window of \(context); use a longer text or a shorter window")
-        }
-        if let windows, windows > available {
-            throw EvaluationError(
-                received: "\(windows) windows of \(context) tokens",
-                remedy: "the text fills \(available); use fewer or shorter windows, or a longer text")
-        }
-        let count = windows ?? available
+        let pieces = try TextWindows(text, context: context, count: windows, engine: engine)
         let logits = LogitRows(engine: engine, rows: Self.rowsAtATime)
         var result = PerplexityResult(context: context)
-        for window in 0..<count {
-            var piece = Array(tokens[window * context..<(window + 1) * context])
-            // A model that was trained with a first token gets it in every window.
-            if tokenizer.addsBOS, let first = tokenizer.bosID { piece[0] = first }
-            try score(piece, engine: engine, logits: logits, result: &result)
+        for window in 0..<pieces.count {
+            try score(pieces[window], engine: engine, logits: logits, result: &result)
             result.windows = window + 1
             result.cacheBytes = engine.pool.peakBytes
-            onWindow(window + 1, count, result)
+            onWindow(window + 1, pieces.count, result)
         }
         return result
     }
@@ -83,8 +56,7 @@ public struct PerplexityEvaluation: Sendable {
         for start in stride(from: 0, to: window.count, by: InferenceEngine.prefillChunk) {
             let end = min(start + InferenceEngine.prefillChunk, window.count)
             try engine.run(ForwardStep([.init(sequence: sequence, tokens: Array(window[start..<end]))]))
-            let positions = max(scored.lowerBound, start)..<max(scored.lowerBound, start, min(scored.upperBound, end))
-            try logits.forEach(rows: positions.lowerBound - start..<positions.upperBound - start) { row, logits in
+            try logits.forEach(rows: TextWindows.rows(of: scored, in: start..<end)) { row, logits in
                 let target = window[start + row + 1]
                 let loss = -Double(
                     try LogProbabilities(logits: logits, chosen: target, topCount: 0).chosen.logProbability)
@@ -127,33 +99,5 @@ public struct PerplexityResult: Sendable, Hashable {
         guard tokens > 1 else { return .nan }
         let variance = max(sumOfSquares / Double(tokens) - loss * loss, 0)
         return perplexity * (variance / Double(tokens - 1)).squareRoot()
-    }
-}
-
-/// A buffer for some rows of logits, filled as often as needed.
-private final class LogitRows {
-    private let engine: InferenceEngine
-    private let rows: Int
-    private var buffer: [Float]
-
-    init(engine: InferenceEngine, rows: Int) {
-        self.engine = engine
-        self.rows = rows
-        buffer = [Float](repeating: 0, count: rows * engine.vocabularySize)
-    }
-
-    /// Calls `body` with the logits of every row of the last step in a range.
-    func forEach(rows range: Range<Int>, _ body: (_ row: Int, _ logits: Span<Float>) throws -> Void) throws {
-        let width = engine.vocabularySize
-        for first in stride(from: range.lowerBound, to: range.upperBound, by: rows) {
-            let end = min(first + rows, range.upperBound)
-            try buffer.withUnsafeMutableBufferPointer { buffer in
-                engine.logits(rows: first..<end, into: buffer)
-                for row in first..<end {
-                    let offset = (row - first) * width
-                    try body(row, UnsafeBufferPointer(rebasing: buffer[offset..<offset + width]).span)
-                }
-            }
-        }
     }
 }

@@ -2,7 +2,7 @@
 public struct ModelError: Error, Equatable, CustomStringConvertible {
     /// What is wrong, without the values.
     public struct Reason: Sendable, Hashable {
-        private enum Kind { case unsupportedArchitecture, unsupportedFeature, badMetadata, badTensor }
+        private enum Kind { case unsupportedArchitecture, unsupportedFeature, badMetadata, badTensor, outOfMemory }
         private let kind: Kind
 
         /// The file's architecture is not one of the families.
@@ -13,6 +13,8 @@ public struct ModelError: Error, Equatable, CustomStringConvertible {
         public static let badMetadata = Reason(kind: .badMetadata)
         /// A tensor is missing, or its shape contradicts the metadata.
         public static let badTensor = Reason(kind: .badTensor)
+        /// The system has no memory for the weights.
+        public static let outOfMemory = Reason(kind: .outOfMemory)
     }
 
     /// What is wrong.

@@ -43,13 +43,24 @@ public enum ModelLoader {
 final class TensorLoader {
     private let file: GGUFFile
     private let threads: ThreadPool
+    private let arena: MemoryArena
     private var used: Set<String> = []
     /// Bytes of everything read so far, in memory.
     private(set) var loadedBytes = 0
 
-    init(_ file: GGUFFile, threads: ThreadPool) {
+    init(_ file: GGUFFile, threads: ThreadPool) throws {
         self.file = file
         self.threads = threads
+        // Room for every matrix as a linear layer: those that are not take nothing of it.
+        let bytes = try file.tensorNames.reduce(0) { sum, name in
+            sum + MemoryArena.footprint(of: LinearWeight.packedBytes(try file.tensor(named: name)))
+        }
+        guard let arena = MemoryArena(capacity: bytes) else {
+            throw ModelError(
+                .outOfMemory, received: "weights of \(ByteCount(bytes))",
+                remedy: "the system has no memory for them; use a smaller model")
+        }
+        self.arena = arena
     }
 
     /// A matrix whose rows are read one at a time, left in the file.
@@ -71,7 +82,7 @@ final class TensorLoader {
     func linear(_ name: String, columns: Int, rows: Int) throws -> LinearWeight {
         let tensor = try self.tensor(name)
         guard tensor.shape == [columns, rows] else { throw Self.shapeError(tensor, expected: "[\(columns), \(rows)]") }
-        let weight = try LinearWeight(tensor, threads: threads)
+        let weight = try LinearWeight(tensor, in: arena, threads: threads)
         loadedBytes += weight.byteCount
         return weight
     }

@@ -23,7 +23,7 @@ struct EvaluateTests {
         #expect(
             object.keys.sorted() == [
                 "bitsPerValueK", "bitsPerValueV", "cache", "cacheBytes", "chunks", "context", "linear", "model",
-                "perplexity", "standardError", "tokens",
+                "perplexity", "plainAttention", "standardError", "tokens",
             ])
         #expect(object["chunks"] as? Int == 3)
         // Positions 32 to 62 of each chunk are scored.
@@ -34,6 +34,7 @@ struct EvaluateTests {
         #expect(object["cacheBytes"] as? Int == 64 * 2 * 32 * 41 / 16)
         #expect(object["cache"] as? String == "K=f16,V=nf4/b256")
         #expect(object["linear"] as? String == "int8")
+        #expect(object["plainAttention"] as? Bool == false)
         #expect(object["model"] as? String == "tiny")
         let perplexity = try #require(object["perplexity"] as? Double)
         #expect(perplexity.isFinite && perplexity > 1)

@@ -15,4 +15,13 @@ typedef int8_t kv_i8x16 __attribute__((vector_size(16)));
 typedef int8_t kv_i8x16_unaligned __attribute__((vector_size(16), aligned(1)));
 typedef _Float16 kv_f16x16_unaligned __attribute__((vector_size(32), aligned(2)));
 
+// The sum of all lanes, added in the same order on every machine.
+static inline __attribute__((always_inline)) float kv_sum_lanes(kv_f32x16 lanes) {
+    const kv_f32x16 eight =
+        lanes + __builtin_shufflevector(lanes, lanes, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+    const kv_f32x16 four =
+        eight + __builtin_shufflevector(eight, eight, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3);
+    return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
 #endif

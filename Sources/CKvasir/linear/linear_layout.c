@@ -98,13 +98,58 @@ void kv_layout_widen_group(kv_weight_type type, const uint8_t *tile, size_t grou
     }
 }
 
+// The code of one column of one row of a group.
+static int read_code(kv_weight_type type, const uint8_t *packed, size_t row, size_t column) {
+    const size_t quad = column / 4, i = 4 * row + column % 4;
+    const int bits = kv_layout_bits(type);
+    if (bits == 8) return packed[quad * KV_QUAD_BYTES + i];
+    int code = packed[quad / 2 * KV_QUAD_BYTES + i] >> 4 * (quad % 2) & 0xf;
+    const uint8_t *plane = packed + KV_NIBBLE_BYTES;
+    if (bits == 5) code |= (plane[i] >> quad & 1) << 4;
+    if (bits == 6) code |= (plane[quad / 4 * KV_QUAD_BYTES + i] >> 2 * (quad % 4) & 3) << 4;
+    return code;
+}
+
+// One row of one group of a block format; the same operations as kv_layout_widen_group.
+static void widen_row(kv_weight_type type, const uint8_t *tile, size_t group, size_t row, float *values) {
+#pragma clang fp contract(off)
+    const uint8_t *packed = tile + kv_layout_group_offset(type, group);
+    const uint8_t *scales = packed + kv_layout_code_bytes(type);
+    const uint8_t *super = tile + kv_layout_super_offset(type, group);
+    const bool has_minimum = kv_layout_has_minimum(type);
+    float halves[2], minimum = 0;
+    if (kv_layout_is_super(type)) {
+        const float d = kv_f16_to_f32(read_u16(super + 2 * row));
+        if (has_minimum) {
+            halves[0] = halves[1] = d * (float)scales[row];
+            minimum = -(kv_f16_to_f32(read_u16(super + 2 * (KV_TILE + row))) * (float)scales[KV_TILE + row]);
+        } else {
+            halves[0] = d * (float)(int8_t)scales[row];
+            halves[1] = d * (float)(int8_t)scales[KV_TILE + row];
+        }
+    } else {
+        halves[0] = halves[1] = kv_f16_to_f32(read_u16(scales + 2 * row));
+        if (has_minimum) minimum = kv_f16_to_f32(read_u16(scales + 2 * (KV_TILE + row)));
+    }
+    const int offset = has_minimum ? 0 : 1 << kv_layout_offset_shift(type);
+    for (size_t column = 0; column < KV_GROUP; column++) {
+        const float product = halves[column / 16] * (float)(read_code(type, packed, row, column) - offset);
+        values[column] = has_minimum ? product + minimum : product;
+    }
+}
+
 void kv_linear_unpack_row(const kv_linear_weight *weight, size_t row, float *values) {
     const size_t tile_bytes = kv_linear_tile_bytes(weight->type, weight->columns);
     const uint8_t *tile = (const uint8_t *)weight->packed + row / KV_TILE * tile_bytes;
-    float widened[KV_GROUP][KV_TILE];
-    for (size_t first = 0; first < weight->columns; first += KV_GROUP) {
-        const size_t count = weight->columns - first < KV_GROUP ? weight->columns - first : KV_GROUP;
-        kv_layout_widen_group(weight->type, tile, first / KV_GROUP, count, widened);
-        for (size_t i = 0; i < count; i++) values[first + i] = widened[i][row % KV_TILE];
+    const size_t width = kv_layout_float_bytes(weight->type);
+    for (size_t column = 0; width != 0 && column < weight->columns; column++) {
+        const uint8_t *source = tile + (column * KV_TILE + row % KV_TILE) * width;
+        if (weight->type == KV_WEIGHT_F32)
+            memcpy(values + column, source, sizeof *values);
+        else
+            values[column] = weight->type == KV_WEIGHT_F16 ? kv_f16_to_f32(read_u16(source))
+                                                           : kv_bf16_to_f32(read_u16(source));
     }
+    for (size_t group = 0; width == 0 && group < weight->columns / KV_GROUP; group++)
+        widen_row(weight->type, tile, group, row % KV_TILE, values + group * KV_GROUP);
 }

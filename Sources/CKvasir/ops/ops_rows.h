@@ -26,10 +26,19 @@ static inline uint32_t kvo_bits(float value) {
     return bits;
 }
 
+// e^r for |r| <= ln 2 / 2: 1 + r + r^2 q(r) with a minimax polynomial q (3e-9).
+static inline __attribute__((always_inline)) float kvo_exp_series(float r) {
+    float q = 0x1.6a2434p-10f;
+    q = q * r + 0x1.1239e2p-7f;
+    q = q * r + 0x1.5558f2p-5f;
+    q = q * r + 0x1.555492p-3f;
+    q = q * r + 0x1.fffffcp-2f;
+    return (q * r) * r + r + 1.0f;
+}
+
 // e^x with a relative error below 2e-7, subnormal results included up to their own rounding.
 //
-// x = n ln 2 + r with |r| <= ln 2 / 2, then 1 + r + r^2 q(r) with a minimax polynomial q (3e-9), then two powers of two
-// in turn, since 2^n alone leaves the range of normal numbers at both ends. No branch and no conversion from a float
+// x = n ln 2 + r with |r| <= ln 2 / 2, then the series of e^r, then two powers of two in turn, since 2^n alone leaves the range of normal numbers at both ends. No branch and no conversion from a float
 // that might be NaN to an integer.
 static inline __attribute__((always_inline)) float kvo_exp(float x) {
     x = x < -104.0f ? -104.0f : x;  // NaN passes both comparisons
@@ -37,17 +46,24 @@ static inline __attribute__((always_inline)) float kvo_exp(float x) {
     const float shifted = x * 0x1.715476p0f + 0x1.8p23f;  // rounds to an integer in the low bits
     const float n = shifted - 0x1.8p23f;
     const float r = (x - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;
-    float q = 0x1.6a2434p-10f;
-    q = q * r + 0x1.1239e2p-7f;
-    q = q * r + 0x1.5558f2p-5f;
-    q = q * r + 0x1.555492p-3f;
-    q = q * r + 0x1.fffffcp-2f;
-    const float p = (q * r) * r + r + 1.0f;
+    const float p = kvo_exp_series(r);
     const int32_t exponent = (int32_t)(kvo_bits(shifted) - 0x4b400000u);
     const int32_t half = exponent >> 1;
     const float first = kvo_from_bits((uint32_t)(half + 127) << 23);
     const float second = kvo_from_bits((uint32_t)(exponent - half + 127) << 23);
     return p * first * second;
+}
+
+// The same for x that is not positive, as the softmax has it: results below 2^-126 become 0, and one power of two does.
+static inline __attribute__((always_inline)) float kvo_exp_negative(float x) {
+    const float smallest = -87.336548f;
+    const float clamped = x < smallest ? smallest : x;
+    const float shifted = clamped * 0x1.715476p0f + 0x1.8p23f;
+    const float n = shifted - 0x1.8p23f;
+    const float r = (clamped - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;
+    const float p = kvo_exp_series(r);
+    const float value = p * kvo_from_bits((kvo_bits(shifted) << 23) + 0x3f800000u);
+    return x < smallest ? 0.0f : value;
 }
 
 static void kvo_rms_norm(const float *x, const float *weight, float *out, size_t count, float epsilon) {
@@ -105,8 +121,10 @@ static float kvo_max(const float *x, size_t count) {
     }
     float largest = -INFINITY;
     for (; i < count; i++) largest = x[i] > largest ? x[i] : largest;
-    for (int j = 0; j < KVO_MAX_LANES; j++) largest = lanes[j] > largest ? lanes[j] : largest;
-    return largest;
+    for (int width = KVO_MAX_LANES / 2; width > 0; width /= 2) {
+        for (int j = 0; j < width; j++) lanes[j] = lanes[j + width] > lanes[j] ? lanes[j + width] : lanes[j];
+    }
+    return lanes[0] > largest ? lanes[0] : largest;
 }
 
 static size_t kvo_argmax(const float *x, size_t count) {
@@ -127,7 +145,7 @@ static float kvo_exp_sum(float *x, size_t count, float maximum) {
     const float shift = maximum == -INFINITY ? 0.0f : maximum;
     float sum = 0;
     for (size_t i = 0; i < count; i++) {
-        const float value = kvo_exp(x[i] - shift);
+        const float value = kvo_exp_negative(x[i] - shift);
         x[i] = value;
         {
 #pragma clang fp reassociate(on)

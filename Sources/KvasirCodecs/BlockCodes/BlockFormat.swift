@@ -140,7 +140,9 @@ struct BlockKeys: KeyCodec {
         stride: Int
     ) {
         withUnsafePointer(to: run.kernelRun) { run in
-            withUnsafePointer(to: block.format) { block.kernels.score($0, run, UInt32(head), queries, rows, scores, stride) }
+            withUnsafePointer(to: block.format) {
+                block.kernels.score($0, run, UInt32(head), queries, rows, scores, stride)
+            }
         }
     }
 }

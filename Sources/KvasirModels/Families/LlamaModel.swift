@@ -13,7 +13,7 @@ struct LlamaModel: DecoderModel {
     let weightBytes: Int
 
     private let configuration: LlamaConfiguration
-    private let embedding: WeightTensor
+    private let embedding: EmbeddingTable
     private let layers: [Layer]
     private let finalNorm: [Float]
     private let head: LinearLayer
@@ -28,7 +28,7 @@ struct LlamaModel: DecoderModel {
     }
 
     init(_ file: GGUFFile, threads: ThreadPool) throws {
-        let tensors = TensorLoader(file, threads: threads)
+        let tensors = try TensorLoader(file, threads: threads)
         let configuration = try LlamaConfiguration(file)
         self.configuration = configuration
         let hidden = configuration.hiddenSize
@@ -36,8 +36,8 @@ struct LlamaModel: DecoderModel {
         let queryWidth = configuration.queryHeads * configuration.heads.headSize
         let inner = configuration.feedForwardSize
 
-        embedding = try tensors.table("token_embd.weight", columns: hidden)
-        let vocabularySize = embedding.rows
+        let table = try tensors.table("token_embd.weight", columns: hidden)
+        let vocabularySize = table.rows
         // One by one, not by `map`, which would first make room for as many layers as the file claims to have.
         var layers: [Layer] = []
         for index in 0..<configuration.layers {
@@ -58,8 +58,11 @@ struct LlamaModel: DecoderModel {
         self.layers = layers
         finalNorm = try tensors.vector("output_norm.weight", count: hidden)
         // A model without its own output matrix reads its logits off the embedding.
-        let headName = file.tensorNames.contains("output.weight") ? "output.weight" : "token_embd.weight"
-        head = LinearLayer(try tensors.linear(headName, columns: hidden, rows: vocabularySize))
+        let hasHead = file.tensorNames.contains("output.weight")
+        let output = try tensors.linear(
+            hasHead ? "output.weight" : "token_embd.weight", columns: hidden, rows: vocabularySize)
+        head = LinearLayer(output)
+        embedding = hasHead ? .file(table) : .head(output)
         try tensors.refuseUnused(family: "llama")
 
         weightBytes = tensors.loadedBytes

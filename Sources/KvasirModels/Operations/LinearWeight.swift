@@ -3,7 +3,7 @@ internal import KvasirNumerics
 internal import KvasirWeights
 
 /// The matrix of a linear layer, repacked for the kernels: tiles of 16 rows, so that lanes are rows.
-final class LinearWeight: Sendable {
+final class LinearWeight: @unchecked Sendable {  // written by the initializer only
     /// Output width.
     let rows: Int
     /// Input width.
@@ -11,18 +11,22 @@ final class LinearWeight: Sendable {
     /// Whether the matrix can be multiplied by 8-bit activations.
     let isQuantized: Bool
 
+    /// Bytes in memory.
+    let byteCount: Int
+
     private let type: kv_weight_type
-    private let packed: AlignedBuffer<UInt8>
+    private let arena: MemoryArena
+    private let packed: UnsafeMutableRawPointer
 
     /// Columns that share an activation scale.
     static let groupColumns = Int(KV_LINEAR_GROUP_COLUMNS)
 
-    /// Repacks a tensor, on all threads, and lets the system take its pages back.
+    /// Repacks a tensor into memory of the arena, on all threads, and lets the system take its pages back.
     ///
     /// - Throws: `ModelError` if the tensor's type has no kernels or its columns do not fit them.
-    init(_ tensor: WeightTensor, threads: ThreadPool) throws(ModelError) {
+    init(_ tensor: WeightTensor, in arena: MemoryArena, threads: ThreadPool) throws(ModelError) {
         let type = kv_weight_type(rawValue: tensor.type.rawValue)
-        let bytes = kv_linear_packed_bytes(type, tensor.rows, tensor.columns)
+        let bytes = Self.packedBytes(tensor)
         guard bytes > 0 else {
             throw ModelError(
                 .badTensor, received: "\(tensor.name): \(tensor.rows) x \(tensor.columns) \(tensor.type.name)",
@@ -32,10 +36,12 @@ final class LinearWeight: Sendable {
         columns = tensor.columns
         isQuantized = kv_linear_is_quantized(type)
         self.type = type
-        packed = AlignedBuffer(zeroed: bytes)
+        self.arena = arena
+        packed = arena.allocate(bytes)
+        byteCount = bytes
         let tiles = kv_linear_tiles(rows)
         let chunk = 8
-        let (target, rowBytes, rowCount, columnCount) = (packed.pointer, tensor.rowBytes, rows, columns)
+        let (target, rowBytes, rowCount, columnCount) = (packed, tensor.rowBytes, rows, columns)
         tensor.withUnsafeBytes { source in
             threads.run((tiles + chunk - 1) / chunk) { item, _ in
                 kv_linear_repack(
@@ -49,11 +55,19 @@ final class LinearWeight: Sendable {
     /// Tiles of rows.
     var tiles: Int { kv_linear_tiles(rows) }
 
-    /// Bytes in memory.
-    var byteCount: Int { packed.byteCount }
+    /// Bytes a tensor takes as the matrix of a linear layer; 0 if its type or width has no kernels.
+    static func packedBytes(_ tensor: WeightTensor) -> Int {
+        kv_linear_packed_bytes(kv_weight_type(rawValue: tensor.type.rawValue), tensor.rows, tensor.columns)
+    }
 
     /// The matrix as the kernels take it; valid while this object lives.
     var kernelWeight: kv_linear_weight {
-        kv_linear_weight(type: type, rows: rows, columns: columns, packed: packed.pointer)
+        kv_linear_weight(type: type, rows: rows, columns: columns, packed: packed)
+    }
+
+    /// Writes one row as floats.
+    func unpackRow(_ row: Int, into values: UnsafeMutablePointer<Float>) {
+        precondition(row >= 0 && row < rows, "row outside the matrix")
+        withUnsafePointer(to: kernelWeight) { kv_linear_unpack_row($0, row, values) }
     }
 }

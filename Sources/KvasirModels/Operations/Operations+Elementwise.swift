@@ -6,12 +6,11 @@ internal import KvasirWeights
 
 extension Operations {
     /// Writes the embedding of every token of a step.
-    func embed(_ step: ForwardStep, from table: WeightTensor, into hidden: FloatMatrix) {
+    func embed(_ step: ForwardStep, from table: EmbeddingTable, into hidden: FloatMatrix) {
         var row = 0
         for segment in step.segments {
             for token in segment.tokens {
-                table.dequantizedRow(
-                    Int(token), into: UnsafeMutableBufferPointer(start: hidden.row(row), count: hidden.columns))
+                table.read(Int(token), into: hidden.row(row))
                 row += 1
             }
         }
@@ -63,6 +62,22 @@ extension Operations {
     /// Turns neighbouring channels of every head by the row's angles; channels beyond the table's pairs stay.
     func rotate(_ values: FloatMatrix, heads: Int, _ table: RotaryTable) {
         forEachChunk(of: values.rows, RotateWork(kernels: elementwise, table: table, values: values, heads: heads))
+    }
+}
+
+/// Where the embeddings of tokens are read from.
+enum EmbeddingTable: Sendable {
+    /// The file: rows that no token asks for take no memory.
+    case file(WeightTensor)
+    /// The repacked output matrix, which is in memory anyway where a model uses one matrix for both.
+    case head(LinearWeight)
+
+    func read(_ token: Int, into values: UnsafeMutablePointer<Float>) {
+        switch self {
+        case .file(let tensor):
+            tensor.dequantizedRow(token, into: UnsafeMutableBufferPointer(start: values, count: tensor.columns))
+        case .head(let weight): weight.unpackRow(token, into: values)
+        }
     }
 }
 

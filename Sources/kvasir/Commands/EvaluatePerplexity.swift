@@ -1,9 +1,8 @@
 import ArgumentParser
-import Foundation
 import KvasirCache
 import KvasirEngine
 import KvasirEvaluation
-import KvasirModels
+import KvasirNumerics
 
 /// `kvasir evaluate perplexity`.
 struct EvaluatePerplexity: AsyncParsableCommand {
@@ -27,7 +26,10 @@ struct EvaluatePerplexity: AsyncParsableCommand {
     var chunks: Int?
 
     @Option(help: ArgumentHelp("How linear layers multiply: int8 or float32.", valueName: "precision"))
-    var linear = Linear.int8
+    var linear = LinearOption.int8
+
+    @Flag(help: "Attends with the portable kernels, the slow twins of the fast ones.")
+    var plainAttention = false
 
     @Flag(help: "Prints one JSON object.")
     var json = false
@@ -35,17 +37,6 @@ struct EvaluatePerplexity: AsyncParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Cache") var cache: CacheOptions
     @OptionGroup(title: "Computing") var compute: ComputeOptions
-
-    enum Linear: String, ExpressibleByArgument, CaseIterable {
-        case int8, float32
-
-        var precision: LinearPrecision {
-            switch self {
-            case .int8: .int8
-            case .float32: .float32
-            }
-        }
-    }
 
     func validate() throws {
         do throws(EvaluationError) {
@@ -59,23 +50,19 @@ struct EvaluatePerplexity: AsyncParsableCommand {
         let evaluation = try PerplexityEvaluation(context: context, windows: chunks)
         var settings = try EngineSettings(model, cache, compute, contextLength: context)
         settings.precision = linear.precision
-        let bytes = try read(text)
+        if plainAttention { settings.cacheInstructionSet = .generic }
+        let bytes = try TextFile.read(text)
         let engine = try await settings.load(interrupts: Interrupts())
-        try engine.pool.checkRoom(forTokens: context)
+        try engine.pool.checkRoom(forTokens: context, inStepsOf: InferenceEngine.prefillChunk)
 
         let progress = EvaluationProgress()
-        let result = try evaluation.run(text: bytes, engine: engine, onWindow: progress.update)
+        let result = try evaluation.run(
+            text: bytes, engine: engine,
+            onWindow: {
+                progress.update(chunk: $0, of: $1, detail: "perplexity \($2.perplexity.fixed(4)), ")
+            })
         progress.finish()
         try report(result, engine: engine)
-    }
-
-    private func read(_ path: String) throws(CommandFailure) -> [UInt8] {
-        do {
-            // Through a handle, which also takes pipes and devices.
-            return try Array(FileHandle(forReadingFrom: URL(filePath: path)).readToEnd() ?? Data())
-        } catch {
-            throw CommandFailure(message: "cannot read \(path): \(error.localizedDescription)")
-        }
     }
 
     private func report(_ result: PerplexityResult, engine: InferenceEngine) throws {
@@ -87,7 +74,8 @@ struct EvaluatePerplexity: AsyncParsableCommand {
                     standardError: result.standardError.isFinite ? result.standardError : nil, tokens: result.tokens,
                     chunks: result.windows, context: context, bitsPerValueK: plan.bitsPerValueK,
                     bitsPerValueV: plan.bitsPerValueV, cacheBytes: result.cacheBytes,
-                    cache: plan.configuration.description, model: engine.model.fileName, linear: linear.rawValue))
+                    cache: plan.configuration.description, model: engine.model.fileName, linear: linear.rawValue,
+                    plainAttention: plainAttention))
             return
         }
         let error = result.standardError.isFinite ? " ± \(result.standardError.fixed(4))" : ""
@@ -95,7 +83,10 @@ struct EvaluatePerplexity: AsyncParsableCommand {
             table([
                 ("perplexity", result.perplexity.fixed(4) + error),
                 ("text", "\(result.windows) chunks of \(context) tokens, \(result.tokens.grouped) tokens scored"),
-                ("model", "\(engine.model.fileName), linear layers in \(linear.rawValue)"),
+                (
+                    "model",
+                    "\(engine.model.fileName), linear layers in \(linear.rawValue)\(plainAttention ? ", plain attention" : "")"
+                ),
                 ("cache", plan.summary),
                 ("", plan.comparison(bytes: result.cacheBytes, tokens: context)),
             ]) + "\n")
@@ -115,20 +106,5 @@ private struct PerplexityReport: Encodable {
     let cache: String
     let model: String
     let linear: String
-}
-
-/// A line on the terminal that is drawn again after every chunk.
-private struct EvaluationProgress {
-    private let start = ContinuousClock.now
-
-    func update(chunk: Int, of count: Int, _ result: PerplexityResult) {
-        guard Console.errorIsTerminal else { return }
-        let left = (ContinuousClock.now - start) / chunk * (count - chunk)
-        Console.draw(
-            "\r\u{1B}[Kchunk \(chunk) of \(count): perplexity \(result.perplexity.fixed(4)), \(left.spoken) left")
-    }
-
-    func finish() {
-        if Console.errorIsTerminal { Console.draw("\r\u{1B}[K") }
-    }
+    let plainAttention: Bool
 }

@@ -15,6 +15,8 @@ struct EngineSettings {
     let threads: ThreadPool
     let instructionSet: InstructionSet
     var precision = LinearPrecision.int8
+    /// Kernels of the cache alone; as `instructionSet` if nil.
+    var cacheInstructionSet: InstructionSet?
 
     init(_ model: ModelOptions, _ cache: CacheOptions, _ compute: ComputeOptions, contextLength: Int?) throws {
         self.cache = try cache.configuration()
@@ -30,7 +32,8 @@ struct EngineSettings {
         let file = try await ModelFetcher().fetch(reference, interrupts: interrupts)
         let engine = try InferenceEngine(
             model: LanguageModel(path: file.path, threads: threads), cache: cache, contextLength: contextLength,
-            cacheBudget: cacheBudget ?? .max, threads: threads, instructionSet: instructionSet, precision: precision)
+            cacheBudget: cacheBudget ?? .max, threads: threads, instructionSet: instructionSet, precision: precision,
+            cacheInstructionSet: cacheInstructionSet)
         engine.plan.noteWarnings()
         return engine
     }

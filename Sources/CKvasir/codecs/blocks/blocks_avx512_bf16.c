@@ -59,7 +59,7 @@ INLINE void pair_weights(const kv_block_format *format, const uint8_t *part, siz
         const __m512i rounded = (__m512i)_mm512_cvtne2ps_pbh((__m512)scaled[1], (__m512)scaled[0]);
         _mm512_storeu_si512(row->pairs + 16 * i, _mm512_shuffle_epi8(rounded, order));
     }
-    row->offset = format->has_offsets ? sum_lanes(offset) : 0;
+    row->offset = format->has_offsets ? kv_sum_lanes(offset) : 0;
     row->is_zero = _mm512_test_epi32_mask((__m512i)any, (__m512i)any) == 0 && row->offset == 0;
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../kv_vector.h"
 #include "blocks_layout.h"
 
 #define KV_F16_MAX 65504.0f
@@ -143,32 +144,36 @@ void kv_block_decode_values(const kv_block_format *format, const void *part, siz
         }
 }
 
+// In vectors of 16 whatever the machine, so that sums are added in one order everywhere.
 void kv_block_prepare_query(const kv_block_format *format, const float *query, float factor, void *prepared) {
-    const size_t channels = format->heads.head_size, unit = format->unit;
+#pragma clang fp contract(off)
+    const size_t channels = format->heads.head_size, vectors = format->unit / 16;
     const kv_block_query target = kv_block_query_at(format, prepared, 0);
-    float *values = (float *)target.values;
-    int8_t *codes = (int8_t *)target.codes;
-    for (size_t start = 0, i = 0; start < channels; start += unit, i++) {
-        float absmax = 0, sum = 0;
-        for (size_t channel = start; channel < start + unit; channel++) {
-            values[channel] = query[channel] * factor;
-            sum += values[channel];
-            const float magnitude = fabsf(values[channel]);
-            absmax = magnitude > absmax ? magnitude : absmax;
+    for (size_t i = 0; i < channels / format->unit; i++) {
+        kv_f32x16 values[2], largest = {0}, total = {0};
+        for (size_t v = 0; v < vectors; v++) {
+            const size_t channel = i * format->unit + 16 * v;
+            values[v] = *(const kv_f32x16_unaligned *)(query + channel) * factor;
+            *(kv_f32x16_unaligned *)(target.values + channel) = values[v];
+            largest = __builtin_elementwise_max(largest, __builtin_elementwise_abs(values[v]));
+            total += values[v];
         }
+        const float absmax = __builtin_reduce_max(largest), sum = kv_sum_lanes(total);
         // A query that is not finite has no 8-bit form; the scale carries the NaN into its scores. (A NaN escapes the
         // maximum, not the sum.)
-        const int finite = absmax <= KV_F32_MAX && sum == sum;
+        const bool finite = absmax <= KV_F32_MAX && sum == sum;
         const float inverse = finite && absmax > 1e-30f ? 127.0f / absmax : 0.0f;
-        int32_t code_sum = 0;
-        for (size_t channel = start; channel < start + unit; channel++) {
-            const float scaled = values[channel] * inverse;
-            const int32_t code = finite ? (int32_t)(scaled + (scaled < 0 ? -0.5f : 0.5f)) : 0;
-            codes[channel] = (int8_t)code;
-            code_sum += code;
+        kv_i32x16 code_sum = {0};
+        for (size_t v = 0; v < vectors; v++) {
+            const size_t channel = i * format->unit + 16 * v;
+            // 1.5 * 2^23 leaves no fraction bits: the addition rounds to the nearest integer.
+            const kv_f32x16 shifted = values[v] * inverse + 0x1.8p23f;
+            const kv_i32x16 codes = finite ? (kv_i32x16)shifted - 0x4b400000 : (kv_i32x16){0};
+            *(kv_i8x16_unaligned *)(target.codes + channel) = __builtin_convertvector(codes, kv_i8x16);
+            code_sum += codes;
         }
         ((float *)target.scales)[i] = finite ? absmax / 127.0f : NAN;
-        ((int32_t *)target.code_sums)[i] = code_sum;
+        ((int32_t *)target.code_sums)[i] = __builtin_reduce_add(code_sum);
         ((float *)target.sums)[i] = sum;
     }
 }
