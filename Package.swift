@@ -112,7 +112,7 @@ let package = Package(
         .testTarget(
             name: "KvasirCommandTests",
             dependencies: [
-                "kvasir", "KvasirCache", "KvasirTestSupport",
+                "kvasir", "KvasirCache", "KvasirCodecs", "KvasirTestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ],

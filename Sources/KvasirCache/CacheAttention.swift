@@ -43,6 +43,9 @@ public final class CacheAttention {
 
     private var tiles: [Tile] = []
     private var queries = AlignedBuffer<UInt8>(zeroed: 0)
+    /// Of layers with a window: the queries as its codec takes them, and one page of scores or weights.
+    private var exactQueries = AlignedBuffer<UInt8>(zeroed: 0)
+    private var exactScores = AlignedBuffer<Float>(zeroed: 0)
     private var scores = AlignedBuffer<Float>(zeroed: 0)
     private var sums = AlignedBuffer<Float>(zeroed: 0)
     private var maxima = AlignedBuffer<Float>(zeroed: 0)
@@ -60,7 +63,8 @@ public final class CacheAttention {
 
     /// Bytes of the work buffers.
     public var workBytes: Int {
-        queries.byteCount + scores.byteCount + sums.byteCount + maxima.byteCount + totals.byteCount
+        queries.byteCount + exactQueries.byteCount + scores.byteCount + exactScores.byteCount + sums.byteCount
+            + maxima.byteCount + totals.byteCount
     }
 
     /// Computes the attention outputs of one layer for all segments of a step.
@@ -115,13 +119,14 @@ public final class CacheAttention {
         }
         queries.reserve(threads.threadCount * rows * step.layer.keys.queryBytes)
         scores.reserve(threads.threadCount * rowScores)
-        sums.reserve(threads.threadCount * rows * plan.shape.heads.headSize * 2)
+        sums.reserve(threads.threadCount * rows * plan.shape.heads.headSize * (step.layer.exactValues == nil ? 2 : 3))
         totals.reserve(threads.threadCount * rows)
+        let window = reserveWindow(step, rows: rows, preparations: threads.threadCount)
         tiles.withUnsafeBufferPointer { tiles in
             guard let base = tiles.baseAddress else { return }
             let work = WholeRows(
                 step: step, tiles: base, factor: factor, rows: rows, rowScores: rowScores, queries: queries.pointer,
-                scores: scores.pointer, sums: sums.pointer, totals: totals.pointer)
+                scores: scores.pointer, sums: sums.pointer, totals: totals.pointer, window: window)
             threads.run(tiles.count * plan.shape.heads.kvHeads, work)
         }
     }
@@ -134,7 +139,7 @@ public final class CacheAttention {
         let ranges = (tile.context + Self.rangeTokens - 1) / Self.rangeTokens
         queries.reserve(kvHeads * rows * step.layer.keys.queryBytes)
         scores.reserve(kvHeads * rows * tile.paddedContext)
-        sums.reserve(kvHeads * ranges * rows * plan.shape.heads.headSize)
+        sums.reserve(kvHeads * ranges * rows * plan.shape.heads.headSize * (step.layer.exactValues == nil ? 1 : 2))
         maxima.reserve(kvHeads * ranges * rows)
         totals.reserve(kvHeads * ranges * rows)
         // Several ranges to an item, so that what is read ahead is mostly used by the thread that asked for it; few enough
@@ -143,20 +148,34 @@ public final class CacheAttention {
         let items = kvHeads * ((ranges + rangesPerItem - 1) / rangesPerItem)
         let work = RangeWork(
             step: step, tile: tile, rows: rows, ranges: ranges, rangesPerItem: rangesPerItem, queries: queries.pointer,
-            scores: scores.pointer,
-            sums: sums.pointer, maxima: maxima.pointer, totals: totals.pointer)
+            scores: scores.pointer, sums: sums.pointer, maxima: maxima.pointer, totals: totals.pointer,
+            window: reserveWindow(step, rows: rows, preparations: kvHeads))
         for head in 0..<kvHeads {
-            step.prepare(tile, head: head, factor: factor, into: work.queries(of: head))
+            step.prepare(
+                tile, head: head, factor: factor, into: work.queries(of: head), work.window.queries(of: head))
         }
         threads.run(items, ScoreRanges(work: work))
         for head in 0..<kvHeads { work.joinMaxima(head: head) }
         threads.run(items, MixRanges(work: work))
         for head in 0..<kvHeads { work.finish(head: head) }
     }
+
+    /// Makes room for what a window needs, nothing for a layer without one.
+    ///
+    /// - Parameter preparations: how many times `rows` queries are prepared side by side.
+    private func reserveWindow(_ step: Step, rows: Int, preparations: Int) -> WindowBuffers {
+        let queryBytes = rows * (step.layer.exactKeys?.codec.queryBytes ?? 0)
+        let isWindowed = step.layer.exactKeys != nil || step.layer.exactValues != nil
+        let scoreCount = isWindowed ? rows * PageGeometry.tokens : 0
+        exactQueries.reserve(preparations * queryBytes)
+        exactScores.reserve(threads.threadCount * scoreCount)
+        return WindowBuffers(
+            queries: exactQueries.pointer, queryBytes: queryBytes, page: exactScores.pointer, pageCount: scoreCount)
+    }
 }
 
 /// Consecutive query tokens of one sequence.
-private struct Tile {
+struct Tile {
     unowned(unsafe) let sequence: CacheSequence
     /// The first token's row in the step.
     let firstRow: Int
@@ -173,7 +192,7 @@ private struct Tile {
 }
 
 /// What every item of a step shares.
-private struct Step {
+struct Step {
     let layer: CachePlan.Layer
     let shape: CacheShape
     let softmax: UnsafePointer<kv_ops_kernels>
@@ -186,11 +205,21 @@ private struct Step {
         return matrix.row(tile.firstRow + token) + (head * shape.groupSize + member) * shape.heads.headSize
     }
 
-    func prepare(_ tile: Tile, head: Int, factor: Float, into prepared: UnsafeMutablePointer<UInt8>) {
+    /// Prepares the queries of a tile; those for the window only where the layer has one.
+    func prepare(
+        _ tile: Tile, head: Int, factor: Float, into prepared: UnsafeMutablePointer<UInt8>,
+        _ exact: UnsafeMutablePointer<UInt8>
+    ) {
         for row in 0..<tile.tokens * shape.groupSize {
             layer.keys.prepare(
                 query: address(of: row, head: head, tile, in: queries), factor: factor,
                 into: UnsafeMutableRawPointer(prepared + row * layer.keys.queryBytes))
+        }
+        guard let codec = layer.exactKeys?.codec else { return }
+        for row in 0..<tile.tokens * shape.groupSize {
+            codec.prepare(
+                query: address(of: row, head: head, tile, in: queries), factor: factor,
+                into: UnsafeMutableRawPointer(exact + row * codec.queryBytes))
         }
     }
 
@@ -202,21 +231,38 @@ private struct Step {
             following: PageGeometry.pages(forTokens: tile.context) - PageGeometry.pages(forTokens: end))
     }
 
+    /// Scores positions `start..<end`: packed keys, and in their place f16 copies for the rows that read those.
     func score(
         _ tile: Tile, head: Int, from start: Int, to end: Int, queries: UnsafePointer<UInt8>,
-        into scores: UnsafeMutablePointer<Float>, stride: Int
+        into scores: UnsafeMutablePointer<Float>, stride: Int, window: WindowBuffers.Share
     ) {
+        if let exact = layer.exactKeys {
+            scoreWindowed(
+                tile, head: head, from: start, to: end, queries: queries, into: scores, stride: stride, exact: exact,
+                window: window)
+            return
+        }
         layer.keys.score(
             run(tile, offset: layer.keyOffset, from: start, to: end), head: head, queries: queries,
             rows: tile.tokens * shape.groupSize, into: scores, stride: stride)
     }
 
+    /// Sums up packed values by their weights; where the layer has a window, `mixWindow` comes first and takes the weights
+    /// of the copies away.
     func mix(
         _ tile: Tile, head: Int, from start: Int, to end: Int, weights: UnsafePointer<Float>, stride: Int,
         into sums: UnsafeMutablePointer<Float>
     ) {
         let rows = tile.tokens * shape.groupSize
         sums.update(repeating: 0, count: rows * shape.heads.headSize)
+        if let exact = layer.exactValues {
+            let packed = exact.tokens.packed(in: start..<end, tile)
+            guard !packed.isEmpty else { return }
+            layer.values.mix(
+                run(tile, offset: layer.valueOffset, from: packed.lowerBound, to: packed.upperBound), head: head,
+                weights: weights + (packed.lowerBound - start), rows: rows, stride: stride, into: sums)
+            return
+        }
         layer.values.mix(
             run(tile, offset: layer.valueOffset, from: start, to: end), head: head, weights: weights, rows: rows,
             stride: stride, into: sums)
@@ -235,12 +281,19 @@ private struct Step {
     }
 
     /// Writes one row's output: the sums over the total of its weights.
-    func write(_ tile: Tile, head: Int, row: Int, sums: UnsafePointer<Float>, total: Float) {
+    ///
+    /// - Parameter exact: the sums of the f16 copies, if the layer's values have a window: the codec's own may be in another
+    ///   basis.
+    func write(
+        _ tile: Tile, head: Int, row: Int, sums: UnsafePointer<Float>, exact: UnsafePointer<Float>?, total: Float
+    ) {
         let target = address(of: row, head: head, tile, in: output)
         let inverse = 1 / total
         // Adding zero turns -0 into 0: how many ranges were added up must not show in a sign.
         for channel in 0..<shape.heads.headSize { target[channel] = (sums[channel] + 0) * inverse }
         layer.values.restore(target)
+        guard let exact else { return }
+        for channel in 0..<shape.heads.headSize { target[channel] += (exact[channel] + 0) * inverse }
     }
 }
 
@@ -256,6 +309,7 @@ private struct WholeRows: ParallelWork {
     let scores: UnsafeMutablePointer<Float>
     let sums: UnsafeMutablePointer<Float>
     let totals: UnsafeMutablePointer<Float>
+    let window: WindowBuffers
 
     func perform(item: Int, worker: Int) {
         let (index, head) = item.quotientAndRemainder(dividingBy: step.shape.heads.kvHeads)
@@ -266,13 +320,18 @@ private struct WholeRows: ParallelWork {
         let stride = tile.paddedContext
         let queries = queries + worker * rows * step.layer.keys.queryBytes
         let scores = scores + worker * rowScores
-        let sums = sums + worker * rows * size * 2
+        let hasWindow = step.layer.exactValues != nil
+        let sums = sums + worker * rows * size * (hasWindow ? 3 : 2)
         let partial = sums + rows * size
+        let exactSums = hasWindow ? partial + rows * size : nil
         let totals = totals + worker * rows
+        let window = window.share(preparation: worker, worker: worker)
 
-        step.prepare(tile, head: head, factor: factor, into: queries)
-        step.score(tile, head: head, from: 0, to: tile.context, queries: queries, into: scores, stride: stride)
+        step.prepare(tile, head: head, factor: factor, into: queries, window.queries)
+        step.score(
+            tile, head: head, from: 0, to: tile.context, queries: queries, into: scores, stride: stride, window: window)
         sums.update(repeating: 0, count: rowCount * size)
+        exactSums?.update(repeating: 0, count: rowCount * size)
         totals.update(repeating: 0, count: rowCount)
         for row in 0..<rowCount {
             let limit = tile.limit(row: row, group: group)
@@ -285,11 +344,19 @@ private struct WholeRows: ParallelWork {
         }
         for start in Swift.stride(from: 0, to: tile.context, by: CacheAttention.rangeTokens) {
             let end = min(start + CacheAttention.rangeTokens, tile.context)
+            if let exactSums {
+                step.mixWindow(
+                    tile, head: head, from: start, to: end, weights: scores + start, stride: stride, into: partial,
+                    page: window.page)
+                for index in 0..<rowCount * size { exactSums[index] += partial[index] }
+            }
             step.mix(tile, head: head, from: start, to: end, weights: scores + start, stride: stride, into: partial)
             for index in 0..<rowCount * size { sums[index] += partial[index] }
         }
         for row in 0..<rowCount {
-            step.write(tile, head: head, row: row, sums: sums + row * size, total: totals[row])
+            step.write(
+                tile, head: head, row: row, sums: sums + row * size, exact: exactSums.map { $0 + row * size },
+                total: totals[row])
         }
     }
 }
@@ -306,6 +373,7 @@ private struct RangeWork {
     let sums: UnsafeMutablePointer<Float>
     let maxima: UnsafeMutablePointer<Float>
     let totals: UnsafeMutablePointer<Float>
+    let window: WindowBuffers
 
     func queries(of head: Int) -> UnsafeMutablePointer<UInt8> {
         queries + head * rows * step.layer.keys.queryBytes
@@ -325,12 +393,18 @@ private struct RangeWork {
         return (start, min(start + CacheAttention.rangeTokens, tile.context))
     }
 
-    func score(head: Int, range: Int) {
+    /// The sums of the f16 copies: they lie behind those of the packed values; nil if the layer's values have no window.
+    var exactSums: UnsafeMutablePointer<Float>? {
+        guard step.layer.exactValues != nil else { return nil }
+        return sums + step.shape.heads.kvHeads * ranges * rows * step.shape.heads.headSize
+    }
+
+    func score(head: Int, range: Int, worker: Int) {
         let (start, end) = bounds(range)
         let scores = scores(of: head) + start
         step.score(
             tile, head: head, from: start, to: end, queries: queries(of: head), into: scores,
-            stride: tile.paddedContext)
+            stride: tile.paddedContext, window: window.share(preparation: head, worker: worker))
         for row in 0..<rows {
             let visible = min(end, tile.limit(row: row, group: step.shape.groupSize)) - start
             maxima[(head * ranges + range) * rows + row] =
@@ -346,7 +420,7 @@ private struct RangeWork {
         }
     }
 
-    func mix(head: Int, range: Int) {
+    func mix(head: Int, range: Int, worker: Int) {
         let (start, end) = bounds(range)
         let scores = scores(of: head) + start
         for row in 0..<rows {
@@ -354,6 +428,12 @@ private struct RangeWork {
             totals[(head * ranges + range) * rows + row] = step.exponentiate(
                 scores + row * tile.paddedContext, from: start, to: end,
                 limit: tile.limit(row: row, group: step.shape.groupSize), maximum: maximum)
+        }
+        if let exactSums {
+            step.mixWindow(
+                tile, head: head, from: start, to: end, weights: scores, stride: tile.paddedContext,
+                into: exactSums + (head * ranges + range) * rows * step.shape.heads.headSize,
+                page: window.share(preparation: head, worker: worker).page)
         }
         step.mix(
             tile, head: head, from: start, to: end, weights: scores, stride: tile.paddedContext,
@@ -364,15 +444,22 @@ private struct RangeWork {
     func finish(head: Int) {
         let size = step.shape.heads.headSize
         for row in 0..<rows {
-            let first = sums + (head * ranges * rows + row) * size
+            let place = (head * ranges * rows + row) * size
             var total: Float = 0
-            for range in 0..<ranges {
-                total += totals[(head * ranges + range) * rows + row]
-                guard range > 0 else { continue }
-                let partial = first + range * rows * size
-                for channel in 0..<size { first[channel] += partial[channel] }
-            }
-            step.write(tile, head: head, row: row, sums: first, total: total)
+            for range in 0..<ranges { total += totals[(head * ranges + range) * rows + row] }
+            addRanges(sums + place)
+            let exact = exactSums.map { $0 + place }
+            if let exact { addRanges(exact) }
+            step.write(tile, head: head, row: row, sums: sums + place, exact: exact, total: total)
+        }
+    }
+
+    /// Adds the sums of one row's other ranges to those of its first.
+    private func addRanges(_ first: UnsafeMutablePointer<Float>) {
+        let size = step.shape.heads.headSize
+        for range in 1..<max(ranges, 1) {
+            let partial = first + range * rows * size
+            for channel in 0..<size { first[channel] += partial[channel] }
         }
     }
 }
@@ -382,7 +469,7 @@ private struct ScoreRanges: ParallelWork {
     let work: RangeWork
     func perform(item: Int, worker: Int) {
         let (head, ranges) = work.share(of: item)
-        for range in ranges { work.score(head: head, range: range) }
+        for range in ranges { work.score(head: head, range: range, worker: worker) }
     }
 }
 
@@ -390,6 +477,6 @@ private struct MixRanges: ParallelWork {
     let work: RangeWork
     func perform(item: Int, worker: Int) {
         let (head, ranges) = work.share(of: item)
-        for range in ranges { work.mix(head: head, range: range) }
+        for range in ranges { work.mix(head: head, range: range, worker: worker) }
     }
 }

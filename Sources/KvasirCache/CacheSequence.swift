@@ -15,20 +15,29 @@ public final class CacheSequence {
     private var pages: [CachePage] = []
     /// The address of every page, as the kernels take them.
     private var addresses: [UnsafeRawPointer] = []
+    private var window: WindowPages
+    /// The most tokens of a step of the room that is reserved.
+    private var longestStep = 0
 
     /// Creates a sequence without tokens, which takes no memory.
     public init(plan: CachePlan, pool: PagePool) {
-        precondition(plan.pageBytes == pool.pageBytes, "the pool was made for another plan")
+        precondition(
+            plan.pageBytes == pool.plan.pageBytes && plan.windowPageBytes == pool.plan.windowPageBytes,
+            "the pool was made for another plan")
         self.plan = plan
         self.pool = pool
+        window = WindowPages(plan.window)
     }
 
     /// Bytes of the pages the sequence holds.
-    public var bytes: Int { pages.count * plan.pageBytes }
+    public var bytes: Int { pages.count * plan.pageBytes + windowBytes }
+
+    private var windowBytes: Int { window.count * plan.windowPageBytes }
 
     /// What those bytes are made of.
     public var footprint: CacheFootprint {
         var footprint = plan.footprint(forTokens: count)
+        footprint.window = windowBytes
         footprint.slack += bytes - footprint.total
         return footprint
     }
@@ -38,15 +47,33 @@ public final class CacheSequence {
 
     /// Makes room for `additional` tokens after the cached ones.
     ///
+    /// - Parameters:
+    ///   - additional: tokens.
+    ///   - step: the most of them that are stored before the next `advance`: window pages are needed for those of one step
+    ///     only.
     /// - Throws: `CacheError` if the pool does not allow it; the sequence is then as it was.
-    public func reserve(_ additional: Int) throws(CacheError) {
-        let missing = PageGeometry.pages(forTokens: count + additional) - pages.count
-        guard missing > 0 else { return }
-        for page in try pool.pages(missing) {
-            pages.append(page)
-            addresses.append(UnsafeRawPointer(page.memory))
+    public func reserve(_ additional: Int, inStepsOf step: Int = .max) throws(CacheError) {
+        let target = max(PageGeometry.pages(forTokens: count + additional), pages.count)
+        let next = placed(afterStep: min(additional, step))
+        let windowPages =
+            step < additional
+            ? plan.window.pages(ofPages: target, stepPages: PageGeometry.pages(forTokens: step))
+            : window.count(placing: next)
+        let missing = (packed: target - pages.count, window: max(windowPages - window.count, 0))
+        if missing != (0, 0) {
+            let new = try pool.pages(packed: missing.packed, window: missing.window)
+            for page in new.packed {
+                pages.append(page)
+                addresses.append(UnsafeRawPointer(page.memory))
+            }
+            window.add(spares: new.window)
         }
+        longestStep = min(additional, step)
+        window.place(beside: addresses[..<next])
     }
+
+    /// Pages up to the end of a step of `tokens` tokens.
+    private func placed(afterStep tokens: Int) -> Int { PageGeometry.pages(forTokens: count + tokens) }
 
     /// Stores keys and values of the tokens after the cached ones in one layer.
     ///
@@ -59,6 +86,7 @@ public final class CacheSequence {
         let tokens = keys.rows
         precondition(values.rows == tokens, "every token has a key and a value")
         precondition(count + tokens <= capacity, "reserve has made no room for these tokens")
+        precondition(plan.windowPageBytes == 0 || tokens <= longestStep, "the step is longer than reserve was told")
         guard tokens > 0 else { return }
         let firstPage = count / PageGeometry.tokens
         let touched = PageGeometry.pages(forTokens: count + tokens) - firstPage
@@ -73,23 +101,51 @@ public final class CacheSequence {
         }
     }
 
-    fileprivate func memory(page: Int) -> UnsafeMutableRawPointer { pages[page].memory }
+    func memory(page: Int) -> UnsafeMutableRawPointer { pages[page].memory }
+
+    /// The memory of the f16 copies of a page; nil if they are not held.
+    func windowMemory(page: Int) -> UnsafeMutableRawPointer? { window.memory(page: page) }
 
     /// Counts `tokens` tokens, stored in every layer, as cached.
     public func advance(_ tokens: Int) {
         precondition(count + tokens <= capacity, "these tokens were not stored")
         count += tokens
+        guard plan.windowPageBytes > 0 else { return }
+        let used = PageGeometry.pages(forTokens: count)
+        let isMoreToCome = used < pages.count
+        window.drop(beside: addresses[...], pages: used, keepingSpares: isMoreToCome)
+        if isMoreToCome {
+            longestStep = min(longestStep, capacity - count)
+            window.place(beside: addresses[..<placed(afterStep: longestStep)])
+        } else {
+            longestStep = capacity - count
+            window.releaseSpares()
+        }
     }
 
-    /// Forgets the tokens from `length` on and gives back the pages that held nothing else.
+    /// Forgets the tokens from `length` on, or further back where the f16 copies that the next query reads are gone, and
+    /// gives back the pages that held nothing else.
     ///
+    /// Without windows every length can be had; with them, the last 64 tokens at least can be cut off exactly. A caller
+    /// computes the tokens from the returned length on once more: the results are then those of a fresh sequence.
+    ///
+    /// - Returns: the length, at most `length`.
     /// - Precondition: `length` is not above `count`.
-    public func truncate(to length: Int) {
+    public func truncate(to length: Int) -> Int {
         precondition(length >= 0 && length <= count, "cannot cut \(count) tokens to \(length)")
-        count = length
-        let needed = PageGeometry.pages(forTokens: length)
+        count = plan.windowPageBytes > 0 ? window.restorable(length, start: plan.windowStart(at: length)) : length
+        releaseUnused()
+        return count
+    }
+
+    /// Gives back the pages that are reserved and hold no token.
+    public func releaseUnused() {
+        let needed = PageGeometry.pages(forTokens: count)
         pages.removeSubrange(needed...)
         addresses.removeSubrange(needed...)
+        window.truncate(toPages: needed)
+        window.releaseSpares()
+        longestStep = capacity - count
     }
 
     /// Calls `body` with the address of every page; valid until the sequence changes.
@@ -97,7 +153,13 @@ public final class CacheSequence {
         addresses.withUnsafeBufferPointer(body)
     }
 
-    /// Reads cached tokens of one layer back as floats: tokens x width.
+    /// Calls `body` with the address of every window page, by the number of the packed page; only those are held that a
+    /// query may read.
+    func withWindowPages<Result>(_ body: (UnsafeBufferPointer<UnsafeRawPointer>) -> Result) -> Result {
+        window.addresses.withUnsafeBufferPointer(body)
+    }
+
+    /// Reads cached tokens of one layer back as floats, as the next token will read them: tokens x width.
     ///
     /// For tests, statistics and calibration; attention never does this.
     public func decode(layer: Int, tokens: Range<Int>, keys: inout [Float], values: inout [Float]) {
@@ -110,37 +172,34 @@ public final class CacheSequence {
             values.withUnsafeMutableBufferPointer { values in
                 guard let keys = keys.baseAddress, let values = values.baseAddress else { return }
                 for (row, token) in tokens.enumerated() {
-                    let (page, slot) = token.quotientAndRemainder(dividingBy: PageGeometry.tokens)
-                    let memory = memory(page: page)
-                    plan.keys.decode(slot: slot, of: memory + plan.keyOffset, into: keys + row * width)
-                    plan.values.decode(slot: slot, of: memory + plan.valueOffset, into: values + row * width)
+                    decode(
+                        token, plan.keys, at: plan.keyOffset, exact: plan.exactKeys?.untyped,
+                        into: keys + row * width)
+                    decode(
+                        token, plan.values, at: plan.valueOffset, exact: plan.exactValues?.untyped,
+                        into: values + row * width)
                 }
             }
         }
     }
-}
 
-/// Stores the tokens of one page; even items are keys, odd ones values.
-private struct StoreWork: ParallelWork {
-    unowned(unsafe) let sequence: CacheSequence
-    let layer: CachePlan.Layer
-    let keys: FloatMatrix
-    let values: FloatMatrix
-    let firstPage: Int
-
-    func perform(item: Int, worker: Int) {
-        let page = firstPage + item / 2
-        let first = max(page * PageGeometry.tokens, sequence.count)
-        let end = min((page + 1) * PageGeometry.tokens, sequence.count + keys.rows)
-        let memory = sequence.memory(page: page)
-        for position in first..<end {
-            let row = position - sequence.count
-            let slot = position % PageGeometry.tokens
-            if item % 2 == 0 {
-                layer.keys.encode(keys.row(row), slot: slot, into: memory + layer.keyOffset)
-            } else {
-                layer.values.encode(values.row(row), slot: slot, into: memory + layer.valueOffset)
-            }
+    private func decode(
+        _ token: Int, _ codec: any PageCodec, at offset: Int, exact: CachePlan.ExactPart<any PageCodec>?,
+        into vector: UnsafeMutablePointer<Float>
+    ) {
+        let (page, slot) = token.quotientAndRemainder(dividingBy: PageGeometry.tokens)
+        if let exact, exact.tokens.contains(token, at: count), let copies = windowMemory(page: page) {
+            exact.codec.decode(slot: slot, of: copies + exact.offset, into: vector)
+        } else {
+            codec.decode(slot: slot, of: memory(page: page) + offset, into: vector)
         }
     }
+}
+
+extension CachePlan.ExactPart where Codec == any KeyCodec {
+    fileprivate var untyped: CachePlan.ExactPart<any PageCodec> { .init(tokens: tokens, codec: codec, offset: offset) }
+}
+
+extension CachePlan.ExactPart where Codec == any ValueCodec {
+    fileprivate var untyped: CachePlan.ExactPart<any PageCodec> { .init(tokens: tokens, codec: codec, offset: offset) }
 }

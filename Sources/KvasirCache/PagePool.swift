@@ -3,10 +3,10 @@ internal import KvasirCodecs
 internal import KvasirNumerics
 internal import Synchronization
 
-/// Where all cache memory comes from: pages of one size, within a byte budget.
+/// Where all cache memory comes from: packed pages and window pages, each of one size, within one byte budget.
 public final class PagePool: Sendable {
-    /// Size of a page.
-    public let pageBytes: Int
+    /// The plan that the pages follow.
+    public let plan: CachePlan
     /// The most bytes that pages may take together.
     public let budget: Int
 
@@ -16,10 +16,10 @@ public final class PagePool: Sendable {
     /// Creates a pool for the pages of a plan.
     ///
     /// - Parameters:
-    ///   - plan: decides the size of a page.
+    ///   - plan: decides the sizes of the pages.
     ///   - budget: bytes; nothing is taken before a page is asked for.
     public init(plan: CachePlan, budget: Int = .max) {
-        pageBytes = plan.pageBytes
+        self.plan = plan
         self.budget = budget
     }
 
@@ -30,28 +30,31 @@ public final class PagePool: Sendable {
     public var peakBytes: Int { highest.load(ordering: .relaxed) }
 
     /// The longest sequence the budget holds if it is the only one.
-    public var tokenCapacity: Int {
-        let (tokens, overflow) = (budget / pageBytes).multipliedReportingOverflow(by: PageGeometry.tokens)
-        return overflow ? .max : tokens
-    }
+    ///
+    /// - Parameter step: the most tokens of one step.
+    public func tokenCapacity(inStepsOf step: Int = 1) -> Int { plan.tokens(inBytes: budget, inStepsOf: step) }
 
     /// Checks that the budget holds one sequence of `tokens` tokens; takes nothing.
     ///
+    /// - Parameters:
+    ///   - tokens: length of the sequence.
+    ///   - step: the most tokens of one step.
     /// - Throws: `CacheError` that says how much is needed.
-    public func checkRoom(forTokens tokens: Int) throws(CacheError) {
-        guard tokens > tokenCapacity else { return }
-        let needed = PageGeometry.pages(forTokens: tokens) * pageBytes
+    public func checkRoom(forTokens tokens: Int, inStepsOf step: Int = 1) throws(CacheError) {
+        let capacity = tokenCapacity(inStepsOf: step)
+        guard tokens > capacity else { return }
+        let needed = plan.peakBytes(forTokens: tokens, inStepsOf: step)
         throw CacheError(
             .overBudget, received: "\(tokens) tokens need \(ByteCount(needed)) of cache (\(needed) bytes)",
-            detail: "the budget of \(ByteCount(budget)) holds \(tokenCapacity); "
+            detail: "the budget of \(ByteCount(budget)) holds \(capacity); "
                 + "raise --cache-budget, ask for fewer tokens or store fewer bits")
     }
 
     /// Creates pages, all bytes zero: all of them or none.
     ///
     /// - Throws: `CacheError` if the budget, or the system, does not allow for all of them.
-    func pages(_ count: Int) throws(CacheError) -> [CachePage] {
-        let wanted = count * pageBytes
+    func pages(packed: Int, window: Int) throws(CacheError) -> (packed: [CachePage], window: [CachePage]) {
+        let wanted = packed * plan.pageBytes + window * plan.windowPageBytes
         let total = inUse.add(wanted, ordering: .relaxed).newValue
         guard total <= budget else {
             inUse.subtract(wanted, ordering: .relaxed)
@@ -60,42 +63,59 @@ public final class PagePool: Sendable {
                 detail:
                     "the budget is \(ByteCount(budget)); raise --cache-budget, shorten the context or store fewer bits")
         }
+        // What is counted and does not come to be.
+        var missing = wanted
+        do throws(CacheError) {
+            let pages = (
+                packed: try create(packed, bytes: plan.pageBytes, missing: &missing),
+                window: try create(window, bytes: plan.windowPageBytes, missing: &missing)
+            )
+            highest.max(total, ordering: .relaxed)
+            return pages
+        } catch {
+            // Those that exist subtract themselves as they go.
+            inUse.subtract(missing, ordering: .relaxed)
+            throw error
+        }
+    }
+
+    private func create(_ count: Int, bytes: Int, missing: inout Int) throws(CacheError) -> [CachePage] {
         var pages: [CachePage] = []
-        for index in 0..<count {
+        for _ in 0..<count {
             var memory: UnsafeMutableRawPointer?
-            guard posix_memalign(&memory, PageGeometry.alignment, pageBytes) == 0, let memory else {
-                // Those that exist subtract themselves as they go.
-                inUse.subtract((count - index) * pageBytes, ordering: .relaxed)
+            guard posix_memalign(&memory, PageGeometry.alignment, bytes) == 0, let memory else {
                 throw CacheError(
-                    .outOfMemory, received: "page of \(ByteCount(pageBytes))",
+                    .outOfMemory, received: "page of \(ByteCount(bytes))",
                     detail: "the system has no memory left after \(ByteCount(bytesInUse)) of cache; shorten the context"
                 )
             }
-            memset(memory, 0, pageBytes)
-            pages.append(CachePage(memory: memory, pool: self))
+            memset(memory, 0, bytes)
+            missing -= bytes
+            pages.append(CachePage(memory: memory, bytes: bytes, pool: self))
         }
-        highest.max(total, ordering: .relaxed)
         return pages
     }
 
-    fileprivate func release(_ memory: UnsafeMutableRawPointer) {
+    fileprivate func release(_ memory: UnsafeMutableRawPointer, bytes: Int) {
         free(memory)
-        inUse.subtract(pageBytes, ordering: .relaxed)
+        inUse.subtract(bytes, ordering: .relaxed)
     }
 }
 
 /// The memory of `PageGeometry.tokens` tokens of one sequence, all layers, keys and values.
 ///
-/// Append-only: a full page never changes again, so sequences with a common prefix may hold the same page; it goes back to
-/// its pool with the last of them.
+/// Append-only: a full packed page never changes again, so sequences with a common prefix may hold the same page; it goes
+/// back to its pool with the last of them. A window page belongs to one sequence, which may use it again for other tokens.
 final class CachePage: @unchecked Sendable {  // written by its only owner, read by all
     let memory: UnsafeMutableRawPointer
+    private let bytes: Int
     private let pool: PagePool
 
-    init(memory: UnsafeMutableRawPointer, pool: PagePool) {
+    init(memory: UnsafeMutableRawPointer, bytes: Int, pool: PagePool) {
         self.memory = memory
+        self.bytes = bytes
         self.pool = pool
     }
 
-    deinit { pool.release(memory) }
+    deinit { pool.release(memory, bytes: bytes) }
 }

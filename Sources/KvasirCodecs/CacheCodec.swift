@@ -24,6 +24,12 @@ public protocol CacheCodec: Sendable {
     /// The canonical spelling with every parameter, which `CodecRegistry` parses back: `nf4/b256`, `q8_0/rot`.
     var name: String { get }
 
+    /// Which form of the keys the codec stores.
+    var keySpace: KeySpace { get }
+
+    /// Whether the codec needs statistics of the model that `kvasir calibrate` gathers.
+    var needsCalibration: Bool { get }
+
     /// Binds the codec to the keys of a layer.
     ///
     /// - Throws: `CodecError` if the shape is not one the codec takes.
@@ -33,6 +39,19 @@ public protocol CacheCodec: Sendable {
     ///
     /// - Throws: `CodecError` if the shape is not one the codec takes.
     func values(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any ValueCodec
+}
+
+/// A form of the keys.
+public enum KeySpace: String, Sendable, Hashable, Codable {
+    /// As the scores use them.
+    case afterRotary = "after rotary"
+}
+
+extension CacheCodec {
+    /// After rotary embedding, as a rule.
+    public var keySpace: KeySpace { .afterRotary }
+    /// No, as a rule.
+    public var needsCalibration: Bool { false }
 }
 
 /// A codec bound to one part (the keys, or the values, of one layer) of a page.
@@ -53,8 +72,39 @@ public protocol PageCodec: Sendable {
     ///   - part: the part's memory, `storage.bytes` long, zero before its first use.
     func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer)
 
+    /// Tokens that are encoded together, a divisor of `PageGeometry.tokens`; 1 unless the codec shares numbers over tokens.
+    ///
+    /// A codec with groups has `residualTokens` too: queries read the tokens of unfinished groups from f16 copies.
+    var groupTokens: Int { get }
+
+    /// Tokens at the end of a sequence that the method keeps in f16 whatever the user asks for; 0 as a rule.
+    ///
+    /// With `groupTokens` 1 a query reads this many tokens before and with its own in f16. Otherwise it is a multiple of
+    /// `groupTokens`, and a query reads the tokens of its own block of so many, counted from position 0.
+    var residualTokens: Int { get }
+
+    /// Stores `groupTokens` tokens at once; only called, and then in place of `encode`, where that is more than 1.
+    ///
+    /// - Parameters:
+    ///   - vectors: `groupTokens` x `shape.width` values, as they were rounded to f16.
+    ///   - slot: the first token's place in the page, a multiple of `groupTokens`.
+    ///   - part: the part's memory.
+    func encode(group vectors: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer)
+
     /// Reads one token back as floats: the slow twin of attention on packed pages, and the oracle of its tests.
     func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>)
+}
+
+extension PageCodec {
+    /// Every token by itself.
+    public var groupTokens: Int { 1 }
+    /// None.
+    public var residualTokens: Int { 0 }
+
+    /// Stores the tokens one by one.
+    public func encode(group vectors: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
+        for token in 0..<groupTokens { encode(vectors + token * shape.width, slot: slot + token, into: part) }
+    }
 }
 
 /// A codec bound to the keys of a layer: the first phase of attention.

@@ -61,7 +61,7 @@ public enum CodecRegistry {
     }
 
     /// Returns the name that takes the fewest edits to reach, if it takes fewer than half its letters.
-    static func nearestName(to received: String, among names: [String]) -> String? {
+    package static func nearestName(to received: String, among names: [String]) -> String? {
         let ranked = names.map { (name: $0, edits: editDistance(Array(received), Array($0))) }
         guard let best = ranked.min(by: { $0.edits < $1.edits }) else { return nil }
         return best.edits * 2 <= max(best.name.count, received.count) ? best.name : nil

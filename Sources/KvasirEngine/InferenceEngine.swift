@@ -64,7 +64,7 @@ public final class InferenceEngine {
     }
 
     /// The most tokens one sequence can come to: the context, or less if the budget holds less.
-    public var tokenCapacity: Int { min(contextLength, pool.tokenCapacity) }
+    public var tokenCapacity: Int { min(contextLength, pool.tokenCapacity(inStepsOf: Self.prefillChunk)) }
 
     /// Tokens of the vocabulary: the length of a row of logits.
     public var vocabularySize: Int { model.decoder.info.vocabularySize }
@@ -88,7 +88,7 @@ public final class InferenceEngine {
             for segment in step.segments { try segment.sequence.reserve(segment.tokens.count) }
         } catch {
             // Back go the pages of the segments that did find room.
-            for segment in step.segments { segment.sequence.truncate(to: segment.sequence.count) }
+            for segment in step.segments { segment.sequence.releaseUnused() }
             throw error
         }
         model.decoder.forward(step, operations, workspace)
@@ -117,12 +117,12 @@ public final class InferenceEngine {
         try check(sequence.count + tokens.count, received: "prompt")
         try check(tokens)
         // Room for all of it first: a budget that is too small shows before any work is done.
-        try sequence.reserve(tokens.count)
+        try sequence.reserve(tokens.count, inStepsOf: Self.prefillChunk)
         var rest = tokens
         while !rest.isEmpty {
             if isCancelled() {
                 // Back go the pages of what was not run: someone else may be waiting for them.
-                sequence.truncate(to: sequence.count)
+                sequence.releaseUnused()
                 return false
             }
             // Cut at absolute positions, so that a sequence continued from a shared prefix meets the same cuts.
@@ -143,6 +143,11 @@ public final class InferenceEngine {
         throw EngineError(
             .unknownToken, received: "token \(unknown)",
             remedy: "the model's tokens are 0 to \(vocabularySize - 1); encode the text with the model's tokenizer")
+    }
+
+    /// Checks that the cache budget holds a sequence of `tokens` tokens.
+    func checkRoom(forTokens tokens: Int) throws(CacheError) {
+        try pool.checkRoom(forTokens: tokens, inStepsOf: Self.prefillChunk)
     }
 
     /// Checks that `tokens` tokens fit the context.

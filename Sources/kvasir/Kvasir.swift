@@ -9,11 +9,13 @@ struct Kvasir: AsyncParsableCommand {
         abstract: "Runs language models with a key/value cache of 4 bits and fewer.",
         discussion: """
             Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
-            Environment: XDG_CACHE_HOME (where models are kept), HF_ENDPOINT and HF_TOKEN (the hub), KVASIR_ISA (forces \
+            Environment: KVASIR_CACHE (how the cache is stored where --cache is not given), XDG_CACHE_HOME (where models are kept), HF_ENDPOINT and HF_TOKEN (the hub), KVASIR_ISA (forces \
             the kernels of one instruction set).
             """,
         version: Version.current,
-        subcommands: [Generate.self, Chat.self, Models.self, Pull.self, Explain.self, Evaluate.self, Bench.self])
+        subcommands: [
+            Generate.self, Chat.self, Models.self, Pull.self, Explain.self, Codecs.self, Evaluate.self, Bench.self,
+        ])
 
     /// Parses the arguments, runs the command, and reports an error in one line.
     ///

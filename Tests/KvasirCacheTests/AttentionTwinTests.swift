@@ -14,7 +14,7 @@ import Testing
 /// about 1 here, and thereby of a token's weight. For values the levels' errors leave a mean of 0.05 %, since there are
 /// more levels above zero than below; it adds up with the number of tokens that share the weight (half of what the codec's
 /// own mean error, 0.09 %, does).
-private func budget(_ configuration: CacheConfiguration, _ instructionSet: InstructionSet, length: Int) -> Double {
+func attentionBudget(_ configuration: CacheConfiguration, _ instructionSet: InstructionSet, length: Int) -> Double {
     func isFloat(_ codec: String) -> Bool { ["f32", "f16", "bf16"].contains(codec) || instructionSet == .generic }
     let keys = isFloat(configuration.keys) ? 1.5e-6 : 1e-2
     // Scores are nearly normal, so that the weight is spread over a share of 1/e of the tokens.
@@ -54,7 +54,7 @@ private func budget(_ configuration: CacheConfiguration, _ instructionSet: Instr
             let twin = PlainAttention(sequence: sequence, stream: stream)
             for (length, rows) in outputs {
                 let error = twin.error(of: rows, length: length)
-                let allowed = budget(fixture.plan.configuration, instructionSet, length: length)
+                let allowed = attentionBudget(fixture.plan.configuration, instructionSet, length: length)
                 // A mean over few samples scatters: one may be three times the rest.
                 let scatter = 1 + 2 / Double(rows.count).squareRoot()
                 #expect(error <= allowed * scatter, "\(shape) length \(length)")
@@ -93,55 +93,5 @@ private func budget(_ configuration: CacheConfiguration, _ instructionSet: Instr
         var values: [Float] = []
         sequence.decode(layer: 0, tokens: 123..<124, keys: &keys, values: &values)
         for (actual, expected) in zip(output, values) { #expect(abs(actual - expected) <= 0.01 * 3) }
-    }
-}
-
-/// Attention on decoded tokens in double precision.
-private struct PlainAttention {
-    let stream: TokenStream
-    private var keys: [Float] = []
-    private var values: [Float] = []
-
-    init(sequence: CacheSequence, stream: TokenStream) {
-        self.stream = stream
-        sequence.decode(layer: 0, tokens: 0..<sequence.count, keys: &keys, values: &values)
-    }
-
-    /// Root mean square error of the outputs of the tokens up to `length`, relative to the size of the sums.
-    func error(of rows: [Float], length: Int) -> Double {
-        let size = stream.shape.heads.headSize
-        let width = stream.shape.heads.width
-        let first = length - rows.count / stream.queryWidth
-        var difference = 0.0
-        var scale = 0.0
-        for (row, token) in (first..<length).enumerated() {
-            for head in 0..<stream.shape.queryHeads {
-                let query = token * stream.queryWidth + head * size
-                let offset = head / stream.shape.groupSize * size
-                let scores = (0...token).map { other in
-                    var sum = 0.0
-                    for channel in 0..<size {
-                        sum += Double(stream.queries[query + channel]) * Double(keys[other * width + offset + channel])
-                    }
-                    return sum / Double(size).squareRoot()
-                }
-                let maximum = scores.max() ?? 0
-                let weights = scores.map { exp($0 - maximum) }
-                let total = weights.reduce(0, +)
-                for channel in 0..<size {
-                    var sum = 0.0
-                    var squares = 0.0
-                    for other in 0...token {
-                        let term = weights[other] / total * Double(values[other * width + offset + channel])
-                        sum += term
-                        squares += term * term
-                    }
-                    let actual = Double(rows[row * stream.queryWidth + head * size + channel])
-                    difference += (actual - sum) * (actual - sum)
-                    scale += squares
-                }
-            }
-        }
-        return (difference / scale).squareRoot()
     }
 }

@@ -29,6 +29,14 @@ import Testing
         ("nf4", "nf4/b256"), ("NF4", "nf4/b256"), ("nf4/b64", "nf4/b64"), ("NF4/B64", "nf4/b64"), (" f16 ", "f16"),
         ("K=f16,V=f16", "f16"), ("K=nf4,V=nf4/b256", "nf4/b256"), ("K=f16,V=nf4", "K=f16,V=nf4/b256"),
         ("v=nf4/b32,k=F16", "K=f16,V=nf4/b32"), ("  k = f32 , v = nf4 / b128 ", "K=f32,V=nf4/b128"),
+        ("nf4;recent=64", "nf4/b256; recent=64"), ("nf4; SINKS=4; Recent=64", "nf4/b256; recent=64; sinks=4"),
+        ("nf4;recent=K:64,V:64", "nf4/b256; recent=64"), ("nf4; recent = v : 9", "nf4/b256; recent=V:9"),
+        ("nf4;recent=V:128,K:64;sinks=K:0", "nf4/b256; recent=K:64,V:128"), ("nf4; recent=0; sinks=0", "nf4/b256"),
+        ("f16; Layers 0 - 1, -1 = nf4", "f16; layers 0-1,-1=nf4/b256"),
+        ("f16;layers3-3=nf4/b64", "f16; layers 3=nf4/b64"),
+        ("f16; layers -2--1 = K=nf4,V=f32", "f16; layers -2--1=K=nf4/b256,V=f32"),
+        ("nf4; sinks=1; layers 0=f16; layers 0--2=f32", "nf4/b256; layers 0=f16; layers 0--2=f32; sinks=1"),
+        ("nf4;\trecent=64", "nf4/b256; recent=64"),
     ])
     func everySpellingHasOneCanonicalForm(text: String, canonical: String) throws {
         #expect(try CacheConfiguration(parsing: text).description == canonical)
@@ -79,7 +87,14 @@ import Testing
 
     @Test(arguments: [
         "", " ", ",", "f16,nf4", "K=", "K=,V=", "K=V=f16", "K=f16;V=nf4", "=f16", "K==f16,V=f16", "nf4//b64", "/", "🦆",
-        "K", "kv=f16",
+        "K", "kv=f16", "f16;", ";f16", "f16;;recent=1", "recent=64", "f16; recent", "f16; recent=", "f16; recent=-1",
+        "f16; recent=1e3", "f16; recent=٣", "f16; recent=K:1,K:2", "f16; recent=K:1,2", "f16; recent=X:1",
+        "f16; sinks=4=4",
+        "f16; recent=1; recent=1", "f16; sinks=99999999999999999999", "f16; layers", "f16; layers =f16",
+        "f16; layers 0",
+        "f16; layers 1-=f16", "f16; layers a=f16", "f16; layers 0,=f16", "f16; layers -0=f16", "f16; layers 0=",
+        "f16; layers 0=K=f16", "f16; layers 0=nf5", "f16; nf4", "balanced=f16",
+        "f16; layers 99999999999999999999=f16",
     ])
     func garbageIsRefusedInOneLine(text: String) throws {
         let refusal = try #require(message(text))

@@ -10,6 +10,12 @@ let configurationTexts: [String] =
         "K=nf4/b32,V=f16", "K=f32,V=nf4/b256", "K=nf4/b128,V=nf4/b32", "nf4/b64/rot", "K=q4_0/rot,V=lm2/rot",
     ]
 
+/// Configurations with windows: within a page, of several, for keys or values alone, and beside layers without.
+let windowedTexts: [String] = [
+    "nf4; recent=64; sinks=4", "K=nf4/b32,V=nf4/b64; recent=K:1,V:100; sinks=K:70", "nf4/b128; sinks=64",
+    "K=f16,V=nf4; recent=130", "nf4; layers -1=f32; recent=K:20; sinks=V:1", "nf4/b32; recent=1",
+]
+
 /// The shape of a model with few layers.
 func shape(layers: Int = 1, kvHeads: Int, headSize: Int, group: Int) -> CacheShape {
     CacheShape(

@@ -21,12 +21,12 @@ struct LayerGroupTests {
         let shape = CacheShape(layers: 2, heads: HeadShape(kvHeads: 1, headSize: 32), queryHeads: 1)
         let plan = try CachePlan(CacheConfiguration(parsing: "f16"), shape: shape, instructionSet: .generic)
         let pool = PagePool(plan: plan, budget: plan.pageBytes * 3 - 1)
-        #expect(pool.tokenCapacity == 2 * PageGeometry.tokens)
+        #expect(pool.tokenCapacity() == 2 * PageGeometry.tokens)
         try pool.checkRoom(forTokens: 2 * PageGeometry.tokens)
         let error = #expect(throws: CacheError.self) { try pool.checkRoom(forTokens: 2 * PageGeometry.tokens + 1) }
         #expect(error?.reason == .overBudget)
         #expect(error?.description.contains("\(plan.pageBytes * 3) bytes") == true)
         #expect(plan.f16Bytes(forTokens: 1) == plan.pageBytes)
-        #expect(PagePool(plan: plan).tokenCapacity > 1 << 40)
+        #expect(PagePool(plan: plan).tokenCapacity() > 1 << 40)
     }
 }

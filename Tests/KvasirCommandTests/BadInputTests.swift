@@ -35,7 +35,7 @@ struct BadInputTests {
     /// Mistakes that the libraries see.
     static let impossible: [Mistake] = [
         Mistake(arguments: generate + ["--cache", "K=f16"], says: ["V is missing"]),
-        Mistake(arguments: generate + ["--cache", "nf4/b100"], says: ["nf4/b256"]),
+        Mistake(arguments: generate + ["--cache", "nf4/b100"], says: ["b100", "b256"]),
         Mistake(arguments: ["evaluate", "divergence", "--text", "x", "--cache", "nf5"], says: ["nf5", "nf4"]),
         Mistake(arguments: ["evaluate", "divergence", "--text", "x", "--reference", "f61"], says: ["f61", "f16"]),
         Mistake(arguments: generate + ["-ctk", "f15"], says: ["'f15'", "did you mean 'f16'?"]),
@@ -50,7 +50,7 @@ struct BadInputTests {
         Mistake(arguments: generate + ["--stop", ""], says: ["--stop", "empty"]),
         Mistake(arguments: ["generate", "Hello", "--model", "hf:nobody"], says: ["hf:OWNER/REPO"]),
         Mistake(arguments: generate, says: ["KVASIR_ISA", "'mmx'"], environment: ["KVASIR_ISA": "mmx"]),
-        Mistake(arguments: explain + ["--cache", "nf3"], says: ["did you mean"]),
+        Mistake(arguments: explain + ["--cache", "nf5"], says: ["did you mean"]),
         Mistake(arguments: ["generate", "-", "--model", Program.tinyModel], says: ["prompt is empty"]),
     ]
 

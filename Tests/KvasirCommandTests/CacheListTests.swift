@@ -18,6 +18,10 @@ struct CacheListTests {
             // Clauses stay with what they qualify.
             ("nf4;recent=64,f16", ["nf4;recent=64", "f16"]),
             ("K=f16,V=nf4;recent=64;sinks=4,nf4", ["K=f16,V=nf4;recent=64;sinks=4", "nf4"]),
+            ("nf4;recent=K:64,V:128,f16", ["nf4;recent=K:64,V:128", "f16"]),
+            ("nf4; layers 0-1,-1=f16,f32", ["nf4; layers 0-1,-1=f16", "f32"]),
+            ("f16; layers 0,1=K=f16,V=nf4; sinks=V:4,nf4", ["f16; layers 0,1=K=f16,V=nf4; sinks=V:4", "nf4"]),
+            ("nf4;layers 0=f16,K=f16,V=nf4", ["nf4;layers 0=f16", "K=f16,V=nf4"]),
             // What is wrong stays wrong, for the configuration to say.
             ("K=f16,nf4", ["K=f16", "nf4"]),
             ("K=f16,K=nf4,V=f16", ["K=f16", "K=nf4,V=f16"]),

@@ -108,7 +108,7 @@ struct BitwiseEqualityTests {
         for length in [77, 64, 0] {
             let sequence = runner.sequence()
             _ = try runner.run(first, in: [130], into: sequence)
-            sequence.truncate(to: length)
+            #expect(sequence.truncate(to: length) == length)
             let continued = try runner.run(second, in: [100], into: sequence)
             let fresh = try runner.run(first.prefix(length) + second, in: [length + 100])
             #expect(continued == Array(fresh.suffix(100)), "cut to \(length)")

@@ -17,6 +17,8 @@ struct RotatedCodec: CacheCodec {
     static let parameter = "rot"
 
     var name: String { "\(base.name)/\(Self.parameter)" }
+    var keySpace: KeySpace { base.keySpace }
+    var needsCalibration: Bool { base.needsCalibration }
 
     func keys(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any KeyCodec {
         let rotation = try HeadRotation(shape: shape, instructionSet: instructionSet)
@@ -72,6 +74,18 @@ struct HeadRotation: Sendable {
     }
 }
 
+extension HeadRotation {
+    /// Calls `body` with `count` values transformed, however many they are.
+    func withApplied(to values: UnsafePointer<Float>, count: Int, _ body: (UnsafePointer<Float>) -> Void) {
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { copy in
+            guard let start = copy.baseAddress else { return }
+            start.initialize(from: values, count: count)
+            apply(to: start, count: count)
+            body(UnsafePointer(start))
+        }
+    }
+}
+
 /// Keys of a rotated codec.
 struct RotatedKeys: KeyCodec {
     let base: any KeyCodec
@@ -79,10 +93,18 @@ struct RotatedKeys: KeyCodec {
 
     var shape: HeadShape { base.shape }
     var storage: PartStorage { base.storage }
+    var groupTokens: Int { base.groupTokens }
+    var residualTokens: Int { base.residualTokens }
     var queryBytes: Int { base.queryBytes }
 
     func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
         base.encode(rotation.applied(to: vector, count: shape.width), slot: slot, into: part)
+    }
+
+    func encode(group vectors: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
+        rotation.withApplied(to: vectors, count: groupTokens * shape.width) {
+            base.encode(group: $0, slot: slot, into: part)
+        }
     }
 
     func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
@@ -109,9 +131,17 @@ struct RotatedValues: ValueCodec {
 
     var shape: HeadShape { base.shape }
     var storage: PartStorage { base.storage }
+    var groupTokens: Int { base.groupTokens }
+    var residualTokens: Int { base.residualTokens }
 
     func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
         base.encode(rotation.applied(to: vector, count: shape.width), slot: slot, into: part)
+    }
+
+    func encode(group vectors: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
+        rotation.withApplied(to: vectors, count: groupTokens * shape.width) {
+            base.encode(group: $0, slot: slot, into: part)
+        }
     }
 
     func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {

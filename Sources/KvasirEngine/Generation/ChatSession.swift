@@ -65,7 +65,7 @@ public final class ChatSession {
         let engine = session.engine
         // Without room for a single token of the answer there is no turn.
         try engine.check(prompt.count + 1, received: "conversation")
-        try engine.pool.checkRoom(forTokens: prompt.count + 1)
+        try engine.checkRoom(forTokens: prompt.count + 1)
         let request = GenerationRequest(
             prompt: prompt, sampling: sampling,
             maxTokens: min(maxTokens ?? .max, engine.tokenCapacity - prompt.count), stops: stops)

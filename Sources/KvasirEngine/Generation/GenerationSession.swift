@@ -24,8 +24,7 @@ public final class GenerationSession {
 
     /// Forgets everything and gives the pages back.
     public func reset() {
-        sequence.truncate(to: 0)
-        cachedTokens.removeAll()
+        cachedTokens.removeSubrange(sequence.truncate(to: 0)...)
     }
 
     /// Generates text after a prompt.
@@ -106,11 +105,11 @@ public final class GenerationSession {
         let prompt = request.prompt.count
         try engine.check(prompt, received: "prompt")
         guard let maxTokens = request.maxTokens else {
-            try engine.pool.checkRoom(forTokens: prompt)
+            try engine.checkRoom(forTokens: prompt)
             return engine.tokenCapacity - prompt
         }
         let limit = min(maxTokens, engine.contextLength - prompt)
-        try engine.pool.checkRoom(forTokens: prompt + limit)
+        try engine.checkRoom(forTokens: prompt + limit)
         return limit
     }
 
@@ -122,8 +121,8 @@ public final class GenerationSession {
             throw EngineError(.emptyPrompt, received: "prompt without tokens", remedy: "give at least one")
         }
         let common = zip(cachedTokens, prompt).prefix { $0 == $1 }.count
-        let kept = min(common, prompt.count - 1)
-        sequence.truncate(to: kept)
+        // With windows the cache may have to go back further.
+        let kept = sequence.truncate(to: min(common, prompt.count - 1))
         cachedTokens.removeSubrange(kept...)
         return kept
     }

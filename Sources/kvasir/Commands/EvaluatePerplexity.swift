@@ -53,7 +53,7 @@ struct EvaluatePerplexity: AsyncParsableCommand {
         if plainAttention { settings.cacheInstructionSet = .generic }
         let bytes = try TextFile.read(text)
         let engine = try await settings.load(interrupts: Interrupts())
-        try engine.pool.checkRoom(forTokens: context)
+        try engine.pool.checkRoom(forTokens: context, inStepsOf: InferenceEngine.prefillChunk)
 
         let progress = EvaluationProgress()
         let result = try evaluation.run(

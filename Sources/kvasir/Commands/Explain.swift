@@ -30,6 +30,7 @@ struct Explain: AsyncParsableCommand {
             info: info, path: file.path,
             plan: try CachePlan(configuration, shape: info.cacheShape, instructionSet: instructionSet),
             context: try InferenceEngine.contextLength(context.context, for: info), budget: budget)
+        report.plan.noteWarnings()
         if json {
             try JSONOutput.write(report.object)
         } else {

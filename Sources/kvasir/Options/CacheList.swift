@@ -3,7 +3,8 @@ import KvasirCache
 
 /// Specifications of caches separated by commas, as in `f16,K=f16,V=nf4,nf4/b64`.
 ///
-/// The comma inside `K=…,V=…` separates nothing: the two halves stay together, in either order.
+/// The comma inside `K=…,V=…` separates nothing: the two halves stay together, in either order. Nor do those of
+/// `recent=K:…,V:…` and of `layers 0-1,-1=…`.
 struct CacheList: ExpressibleByArgument {
     /// Every specification as it was given; none is checked.
     let specifications: [String]
@@ -11,7 +12,7 @@ struct CacheList: ExpressibleByArgument {
     init(argument: String) {
         var specifications: [String] = []
         for piece in argument.split(separator: ",", omittingEmptySubsequences: false) {
-            if let last = specifications.last, let half = Half(startOf: piece), half.completes(last) {
+            if let last = specifications.last, Self.continues(last, piece) {
                 specifications[specifications.count - 1] = "\(last),\(piece)"
             } else {
                 specifications.append(String(piece))
@@ -21,6 +22,22 @@ struct CacheList: ExpressibleByArgument {
     }
 
     var defaultValueDescription: String { specifications.joined(separator: ",") }
+
+    /// Whether a piece belongs to the specification before it.
+    private static func continues(_ specification: String, _ piece: Substring) -> Bool {
+        let clause =
+            specification.filter { !$0.isWhitespace }.lowercased()
+            .split(separator: ";", omittingEmptySubsequences: false).last ?? ""
+        var codecs = clause
+        if clause.hasPrefix("layers") {
+            guard let equals = clause.firstIndex(of: "=") else { return true }
+            codecs = clause[clause.index(after: equals)...]
+        } else if clause.hasPrefix("recent=") || clause.hasPrefix("sinks=") {
+            let start = piece.filter { !$0.isWhitespace }.prefix(2).lowercased()
+            return start == "k:" || start == "v:"
+        }
+        return Half(startOf: piece)?.completes(codecs) == true
+    }
 
     private enum Half: String {
         case keys = "K="
@@ -32,9 +49,9 @@ struct CacheList: ExpressibleByArgument {
         }
 
         /// Whether `specification` is the other half alone.
-        func completes(_ specification: String) -> Bool {
-            guard let first = Half(startOf: specification), first != self else { return false }
-            return !specification.contains(",")
+        func completes(_ codecs: some StringProtocol) -> Bool {
+            guard let first = Half(startOf: codecs), first != self else { return false }
+            return !codecs.contains(",")
         }
     }
 }

@@ -1,13 +1,19 @@
 import ArgumentParser
+import Foundation
 import KvasirCache
 import KvasirNumerics
 
 /// How keys and values are stored, and how many bytes they may take.
 struct CacheOptions: ParsableArguments {
+    /// The variable that holds the configuration where the command line has none.
+    static let variable = "KVASIR_CACHE"
+
     @Option(
         help: ArgumentHelp(
-            "Codec of the cache: one for keys and values (f16), or one for each (K=f16,V=nf4/b64). "
-                + "(default: \(CacheConfiguration.default))", valueName: "spec"))
+            "How keys and values are stored: one codec (f16), one for each (K=f16,V=nf4/b64), or a preset "
+                + "(\(CachePreset.all.map(\.name).joined(separator: ", "))); then, after semicolons, recent=N and sinks=N "
+                + "(the last and first tokens that stay f16) and layers LIST=CODEC. "
+                + "(default: \(variable), or \(CacheConfiguration.default))", valueName: "spec"))
     var cache: String?
 
     @Option(
@@ -30,12 +36,24 @@ struct CacheOptions: ParsableArguments {
         }
     }
 
-    /// The configuration; a part that is not given is stored as by default.
-    func configuration() throws -> CacheConfiguration {
+    /// The configuration: that of `--cache`, or that of the environment with the parts replaced that are given.
+    func configuration(
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws -> CacheConfiguration {
+        // Checked also where the command line overrides it: a wrong setting that shows up only now and then is worse.
+        let base = try Self.configuration(in: environment) ?? .default
         if let cache { return try CacheConfiguration(parsing: cache) }
-        return try CacheConfiguration(
-            keys: cacheTypeK ?? CacheConfiguration.default.keys,
-            values: cacheTypeV ?? CacheConfiguration.default.values)
+        return try base.replacing(keys: cacheTypeK, values: cacheTypeV)
+    }
+
+    /// The configuration of the environment; nil if it has none.
+    private static func configuration(in environment: [String: String]) throws -> CacheConfiguration? {
+        guard let text = environment[variable], !text.isEmpty else { return nil }
+        do throws(CacheError) {
+            return try CacheConfiguration(parsing: text)
+        } catch {
+            throw UsageError(message: "\(variable): \(error)")
+        }
     }
 
     /// The budget in bytes; nil if there is none.

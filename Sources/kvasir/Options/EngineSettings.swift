@@ -30,9 +30,11 @@ struct EngineSettings {
     /// Fetches the model if need be, and loads it.
     func load(interrupts: Interrupts) async throws -> InferenceEngine {
         let file = try await ModelFetcher().fetch(reference, interrupts: interrupts)
-        return try InferenceEngine(
+        let engine = try InferenceEngine(
             model: LanguageModel(path: file.path, threads: threads), cache: cache, contextLength: contextLength,
             cacheBudget: cacheBudget ?? .max, threads: threads, instructionSet: instructionSet, precision: precision,
             cacheInstructionSet: cacheInstructionSet)
+        engine.plan.noteWarnings()
+        return engine
     }
 }

@@ -9,6 +9,7 @@ struct CacheFigures: Encodable {
         let keyScales: Int
         let valueCodes: Int
         let valueScales: Int
+        let window: Int
         let slack: Int
         let total: Int
 
@@ -17,6 +18,7 @@ struct CacheFigures: Encodable {
             keyScales = footprint.keyScales
             valueCodes = footprint.valueCodes
             valueScales = footprint.valueScales
+            window = footprint.window
             slack = footprint.slack
             total = footprint.total
         }
@@ -48,10 +50,23 @@ struct CacheFigures: Encodable {
 }
 
 extension CachePlan {
-    /// The codecs and their bits, in words.
+    /// The codecs and their bits, in words; what is kept in f16 besides.
     var summary: String {
-        "K \(configuration.keys) \(bitsPerValueK.fixed(3)) bits/value, "
-            + "V \(configuration.values) \(bitsPerValueV.fixed(3)) bits/value"
+        func names(_ name: (Layer) -> String) -> String {
+            layers.map(name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }.joined(separator: "+")
+        }
+        var words = [
+            "K \(names(\.keyName)) \(bitsPerValueK.fixed(3)) bits/value",
+            "V \(names(\.valueName)) \(bitsPerValueV.fixed(3)) bits/value",
+        ]
+        if configuration.recent != .none { words.append("recent \(configuration.recent)") }
+        if configuration.sinks != .none { words.append("sinks \(configuration.sinks)") }
+        return words.joined(separator: ", ")
+    }
+
+    /// Tells the user what the plan has to say, on standard error.
+    func noteWarnings() {
+        for warning in warnings { Console.note("kvasir: warning: \(warning)") }
     }
 
     /// The bytes of some tokens beside what f16 takes, in words.

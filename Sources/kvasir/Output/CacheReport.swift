@@ -1,5 +1,6 @@
 import KvasirCache
 import KvasirCodecs
+import KvasirEngine
 import KvasirModels
 import KvasirNumerics
 
@@ -37,14 +38,23 @@ struct CacheReport {
             let scales = PartStorage(codes: 0, scales: storage.scales).bitsPerValue(width: width)
             return "\(storage.bitsPerValue(width: width).fixed(3)) = \(codes.fixed(3)) + \(scales.fixed(3))"
         }
-        return table(
-            columns: [["LAYERS", "PART", "CODEC", "BITS PER VALUE = CODES + SCALES"]]
-                + plan.layerGroups.flatMap { group in
-                    [
-                        [group.layers.name, "K", group.keyName, bits(group.keyStorage)],
-                        ["", "V", group.valueName, bits(group.valueStorage)],
-                    ]
-                })
+        let groups = plan.layerGroups
+        var rows = [["LAYERS", "PART", "CODEC", "BITS PER VALUE = CODES + SCALES"]]
+        rows += groups.flatMap { group in
+            [
+                [group.layers.name, "K", group.keyName, bits(group.keyStorage)],
+                ["", "V", group.valueName, bits(group.valueStorage)],
+            ]
+        }
+        func append(_ column: [String]) { rows = zip(rows, column).map { $0 + [$1] } }
+        if plan.windowPageBytes > 0 {
+            append(
+                ["IN F16 BESIDES"] + groups.flatMap { [$0.exactKeys, $0.exactValues] }.map { $0?.words ?? "nothing" })
+        }
+        if groups.contains(where: { $0.deviation != nil }) {
+            append(["BECAUSE OF"] + groups.flatMap { [$0.deviation ?? "", ""] })
+        }
+        return table(columns: rows)
     }
 
     private var totals: String {
@@ -62,7 +72,7 @@ struct CacheReport {
             ],
         ]
         if let budget {
-            let holds = plan.tokens(inBytes: budget)
+            let holds = plan.tokens(inBytes: budget, inStepsOf: InferenceEngine.prefillChunk)
             let f16 = PageGeometry.tokens * (budget / (plan.f16BytesPerToken * PageGeometry.tokens))
             rows.append([
                 "that fit \(ByteCount(budget))", holds.grouped, f16.grouped,
@@ -76,7 +86,8 @@ struct CacheReport {
         let footprint = footprint
         let parts = [
             ("key codes", footprint.keyCodes), ("key scales", footprint.keyScales),
-            ("value codes", footprint.valueCodes), ("value scales", footprint.valueScales), ("slack", footprint.slack),
+            ("value codes", footprint.valueCodes), ("value scales", footprint.valueScales),
+            ("window", footprint.window), ("slack", footprint.slack),
             ("total", footprint.total),
         ]
         return table(
@@ -91,12 +102,21 @@ struct CacheReport {
             let bitsPerValue: Double
             let codeBits: Double
             let scaleBits: Double
+            /// Tokens that queries read in f16.
+            let window: Window?
 
-            init(_ codec: String, _ storage: PartStorage, width: Int) {
+            init(_ codec: String, _ storage: PartStorage, _ exact: ExactTokens?, width: Int) {
                 self.codec = codec
                 bitsPerValue = storage.bitsPerValue(width: width)
                 codeBits = PartStorage(codes: storage.codes).bitsPerValue(width: width)
                 scaleBits = PartStorage(codes: 0, scales: storage.scales).bitsPerValue(width: width)
+                window = exact.map { Window(sinks: $0.sinks, recent: $0.recent, block: $0.block) }
+            }
+
+            struct Window: Encodable {
+                let sinks: Int
+                let recent: Int
+                let block: Int
             }
         }
 
@@ -105,6 +125,7 @@ struct CacheReport {
             let last: Int
             let keys: Part
             let values: Part
+            let because: String?
         }
 
         struct Budget: Encodable {
@@ -118,7 +139,9 @@ struct CacheReport {
         let architecture: String
         let modelContext: Int
         let layers: [Layers]
+        let warnings: [String]
         let bytesPerToken: Double
+        let windowPageBytes: Int
         let f16BytesPerToken: Int
         let cache: CacheFigures
         let budget: Budget?
@@ -131,15 +154,28 @@ struct CacheReport {
             layers: plan.layerGroups.map { group in
                 Object.Layers(
                     first: group.layers.lowerBound, last: group.layers.upperBound,
-                    keys: Object.Part(group.keyName, group.keyStorage, width: width),
-                    values: Object.Part(group.valueName, group.valueStorage, width: width))
+                    keys: Object.Part(group.keyName, group.keyStorage, group.exactKeys, width: width),
+                    values: Object.Part(group.valueName, group.valueStorage, group.exactValues, width: width),
+                    because: group.deviation)
             },
-            bytesPerToken: plan.bytesPerToken, f16BytesPerToken: plan.f16BytesPerToken,
+            warnings: plan.warnings, bytesPerToken: plan.bytesPerToken, windowPageBytes: plan.windowPageBytes,
+            f16BytesPerToken: plan.f16BytesPerToken,
             cache: CacheFigures(plan, context: context, tokens: context, footprint: footprint),
             budget: budget.map { bytes in
-                let tokens = plan.tokens(inBytes: bytes)
+                let tokens = plan.tokens(inBytes: bytes, inStepsOf: InferenceEngine.prefillChunk)
                 return Object.Budget(bytes: bytes, tokens: tokens, holdsContext: tokens >= context)
             })
+    }
+}
+
+extension ExactTokens {
+    /// The tokens in words: `first 4, last 64`.
+    fileprivate var words: String {
+        var words: [String] = []
+        if sinks > 0 { words.append("first \(sinks)") }
+        if recent > 0 { words.append("last \(recent)") }
+        if block > 1 { words.append("begun \(block)") }
+        return words.joined(separator: ", ")
     }
 }
 

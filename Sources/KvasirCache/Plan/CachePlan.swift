@@ -36,6 +36,8 @@ public struct CachePlan: Sendable {
         public let keyName: String
         /// Canonical name of the codec for values.
         public let valueName: String
+        /// The clause that makes the layer differ from the others; nil if none does.
+        public let deviation: String?
         /// The codec for keys.
         public let keys: any KeyCodec
         /// The codec for values.
@@ -44,6 +46,20 @@ public struct CachePlan: Sendable {
         public let keyOffset: Int
         /// Where the values start in a page, in bytes.
         public let valueOffset: Int
+        /// The keys that queries read in f16; nil if there are none.
+        public let exactKeys: ExactPart<any KeyCodec>?
+        /// The values that queries read in f16; nil if there are none.
+        public let exactValues: ExactPart<any ValueCodec>?
+    }
+
+    /// A part of a layer that is kept in f16 besides: for which tokens, how, and where in a window page.
+    public struct ExactPart<Codec: Sendable>: Sendable {
+        /// The tokens that queries read so.
+        public let tokens: ExactTokens
+        /// The codec of the copies.
+        public let codec: Codec
+        /// Where the part starts in a window page, in bytes.
+        public let offset: Int
     }
 
     /// What was asked for.
@@ -52,64 +68,60 @@ public struct CachePlan: Sendable {
     public let shape: CacheShape
     /// Every layer, in order.
     public let layers: [Layer]
+    /// What the user should know of the configuration with this model, a line each; the command line prints them.
+    public let warnings: [String]
     /// Size of a page: `PageGeometry.tokens` tokens, all layers, keys and values.
     public let pageBytes: Int
+    /// Size of a window page: the f16 copies of the same tokens; 0 if no layer has a window.
+    public var windowPageBytes: Int { window.pageBytes }
+
+    /// Which window pages a sequence holds.
+    let window: WindowGeometry
 
     /// Resolves a configuration for a model.
     ///
+    /// - Parameters:
+    ///   - configuration: what was asked for.
+    ///   - shape: the model's shape.
+    ///   - instructionSet: which kernels.
+    ///   - warnings: what the model's family has to say of the configuration, a line each.
     /// - Throws: `CacheError` naming the layer, the codec, the reason and the nearest possible value.
     public init(
-        _ configuration: CacheConfiguration, shape: CacheShape, instructionSet: InstructionSet
+        _ configuration: CacheConfiguration, shape: CacheShape, instructionSet: InstructionSet, warnings: [String] = []
     ) throws(CacheError) {
-        let keys: any CacheCodec
-        let values: any CacheCodec
-        do throws(CodecError) {
-            keys = try CodecRegistry.codec(named: configuration.keys)
-            values = try CodecRegistry.codec(named: configuration.values)
-        } catch {
-            throw CacheError(
-                .malformedConfiguration, received: configuration.description, detail: error.description)
-        }
-        try self.init(configuration, keys: keys, values: values, shape: shape, instructionSet: instructionSet)
+        let codecs = try LayerCodecs(configuration.codecs, of: configuration)
+        try self.init(
+            configuration, keys: codecs.keys, values: codecs.values, shape: shape, instructionSet: instructionSet,
+            warnings: warnings)
     }
 
     /// Resolves a configuration with codecs that need not be in the registry.
     init(
         _ configuration: CacheConfiguration, keys: any CacheCodec, values: any CacheCodec, shape: CacheShape,
-        instructionSet: InstructionSet
+        instructionSet: InstructionSet, warnings: [String] = []
     ) throws(CacheError) {
+        let base = LayerCodecs(keys: keys, values: values)
+        let codecs = try Self.codecs(of: configuration, base: base, layers: shape.layers)
+        var layout = Layout(configuration, shape: shape.heads, instructionSet: instructionSet)
         var layers: [Layer] = []
-        var offset = 0
-        func place(_ bytes: Int) -> Int {
-            defer { offset += (bytes + PageGeometry.alignment - 1) / PageGeometry.alignment * PageGeometry.alignment }
-            return offset
-        }
-        for index in 0..<shape.layers {
-            let boundKeys: any KeyCodec
-            let boundValues: any ValueCodec
-            do throws(CodecError) {
-                boundKeys = try keys.keys(shape: shape.heads, instructionSet: instructionSet)
-            } catch {
-                throw Self.impossible(layer: index, part: "K", codec: keys.name, error)
-            }
-            do throws(CodecError) {
-                boundValues = try values.values(shape: shape.heads, instructionSet: instructionSet)
-            } catch {
-                throw Self.impossible(layer: index, part: "V", codec: values.name, error)
-            }
-            layers.append(
-                Layer(
-                    index: index, keyName: keys.name, valueName: values.name, keys: boundKeys, values: boundValues,
-                    keyOffset: place(boundKeys.storage.bytes), valueOffset: place(boundValues.storage.bytes)))
-        }
+        for (index, codecs) in codecs.enumerated() { layers.append(try layout.layer(index, codecs)) }
         self.configuration = configuration
         self.shape = shape
         self.layers = layers
-        pageBytes = offset
+        self.warnings = warnings + Self.warnings(of: configuration, layers: layers)
+        pageBytes = layout.pageBytes
+        window = layout.window
     }
 
-    private static func impossible(layer: Int, part: String, codec: String, _ error: CodecError) -> CacheError {
-        CacheError(.impossibleLayer, received: "layer \(layer), \(part)=\(codec)", detail: error.description)
+    /// The first token besides the sinks that a query at `position` reads in f16, of all layers and parts.
+    func windowStart(at position: Int) -> Int {
+        var start = position + 1
+        for layer in layers {
+            for tokens in [layer.exactKeys?.tokens, layer.exactValues?.tokens] {
+                if let tokens, tokens.longest > 0 { start = min(start, tokens.start(at: position)) }
+            }
+        }
+        return start
     }
 
     /// Bits for each cached key value, averaged over the layers, every overhead counted.
@@ -130,16 +142,44 @@ public struct CachePlan: Sendable {
     /// Bytes of a token if keys and values were f16.
     public var f16BytesPerToken: Int { shape.layers * shape.heads.width * 2 * MemoryLayout<UInt16>.stride }
 
-    /// Bytes of the pages that hold one sequence of `tokens` tokens.
-    public func bytes(forTokens tokens: Int) -> Int { PageGeometry.pages(forTokens: tokens) * pageBytes }
+    /// Bytes of the pages that hold one sequence of `tokens` tokens, window pages included.
+    public func bytes(forTokens tokens: Int) -> Int {
+        let pages = PageGeometry.pages(forTokens: tokens)
+        return pages * pageBytes + window.pages(ofPages: pages) * window.pageBytes
+    }
+
+    /// The most bytes that a sequence of `tokens` tokens holds on the way there.
+    ///
+    /// - Parameter step: the most tokens of one step: queries of a step share the window pages of all of them.
+    public func peakBytes(forTokens tokens: Int, inStepsOf step: Int) -> Int {
+        let pages = PageGeometry.pages(forTokens: tokens)
+        let stepPages = PageGeometry.pages(forTokens: min(step, tokens))
+        return pages * pageBytes + window.pages(ofPages: pages, stepPages: stepPages) * window.pageBytes
+    }
 
     /// Bytes of the pages of one sequence of `tokens` tokens if keys and values were f16.
     public func f16Bytes(forTokens tokens: Int) -> Int {
         PageGeometry.pages(forTokens: tokens) * PageGeometry.tokens * f16BytesPerToken
     }
 
-    /// The longest sequence whose pages fit `bytes`.
-    public func tokens(inBytes bytes: Int) -> Int { bytes / pageBytes * PageGeometry.tokens }
+    /// The longest sequence whose pages fit `bytes` once it is stored.
+    public func tokens(inBytes bytes: Int) -> Int {
+        tokens(inBytes: bytes, windowPages: window.sinkPages + window.recentPages)
+    }
+
+    /// The longest sequence that can be stored within `bytes` in steps of up to `step` tokens.
+    public func tokens(inBytes bytes: Int, inStepsOf step: Int) -> Int {
+        let stepPages = min(PageGeometry.pages(forTokens: step), bytes / pageBytes)
+        return tokens(inBytes: bytes, windowPages: window.pages(ofPages: .max, stepPages: stepPages))
+    }
+
+    /// - Parameter windowPages: the most window pages, of which a short sequence has one for each packed page.
+    private func tokens(inBytes bytes: Int, windowPages: Int) -> Int {
+        let short = bytes / (pageBytes + window.pageBytes)
+        let pages = short < windowPages ? short : (bytes - windowPages * window.pageBytes) / pageBytes
+        let (tokens, overflow) = pages.multipliedReportingOverflow(by: PageGeometry.tokens)
+        return overflow ? .max : tokens
+    }
 
     /// What the pages of one sequence of `tokens` tokens are made of.
     public func footprint(forTokens tokens: Int) -> CacheFootprint {
@@ -153,6 +193,8 @@ public struct CachePlan: Sendable {
         var result = CacheFootprint(
             keyCodes: share(full.keyCodes), keyScales: share(full.keyScales), valueCodes: share(full.valueCodes),
             valueScales: share(full.valueScales))
+        let pages = PageGeometry.pages(forTokens: tokens)
+        result.window = window.pages(ofPages: pages) * window.pageBytes
         result.slack = bytes(forTokens: tokens) - result.total
         return result
     }
@@ -168,9 +210,11 @@ public struct CacheFootprint: Sendable, Hashable {
     public var valueCodes = 0
     /// Scales of the values.
     public var valueScales = 0
+    /// Pages of f16 copies, for the first and the last tokens.
+    public var window = 0
     /// Slots of the last page that hold no token yet, and padding between parts.
     public var slack = 0
 
     /// All of it: what the pool holds for the sequence.
-    public var total: Int { keyCodes + keyScales + valueCodes + valueScales + slack }
+    public var total: Int { keyCodes + keyScales + valueCodes + valueScales + window + slack }
 }

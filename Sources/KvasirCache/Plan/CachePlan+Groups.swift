@@ -9,6 +9,12 @@ extension CachePlan {
         public let keyName: String
         /// Canonical name of the codec for values.
         public let valueName: String
+        /// The clause that makes the layers differ from the others; nil if none does.
+        public let deviation: String?
+        /// The keys that queries read in f16; nil if there are none.
+        public let exactKeys: ExactTokens?
+        /// The values that queries read in f16; nil if there are none.
+        public let exactValues: ExactTokens?
         /// What the keys of one layer take in a page.
         public let keyStorage: PartStorage
         /// What the values of one layer take in a page.
@@ -18,13 +24,17 @@ extension CachePlan {
             layers = layer.index...layer.index
             keyName = layer.keyName
             valueName = layer.valueName
+            deviation = layer.deviation
+            exactKeys = layer.exactKeys?.tokens
+            exactValues = layer.exactValues?.tokens
             keyStorage = layer.keys.storage
             valueStorage = layer.values.storage
         }
 
         fileprivate func isLike(_ other: LayerGroup) -> Bool {
-            keyName == other.keyName && valueName == other.valueName && keyStorage == other.keyStorage
-                && valueStorage == other.valueStorage
+            var other = other
+            other.layers = layers
+            return self == other
         }
     }
 
