@@ -1,5 +1,5 @@
-// Codes of 1 to 8 bits: the NEON row against a model of the integer arithmetic, from which it differs by float32 rounding
-// only, and against the generic row, from which it differs by the rounding of levels, queries and weights besides.
+// Codes of 1 to 8 bits: the NEON row against a model of the integer arithmetic, from which it differs by float32
+// rounding only, and against the generic row, from which it differs by the rounding of levels, queries and weights besides.
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-// Row operations: the NEON row against the generic one, within the rounding that kv_ops.h allows; conversions over every
-// half and around every boundary between two.
+// Row operations: the NEON row against the generic one, within the rounding that kv_ops.h allows; conversions over
+// every half and around every boundary between two.
 
 #include "kv_ops.h"
 
@@ -19,7 +19,8 @@ static bool is_close(double a, double b, double tolerance) {
 
 static void check_values(const char *what, const float *a, const float *b, size_t count, double tolerance) {
     for (size_t i = 0; i < count; i++)
-        twin_check(is_close(a[i], b[i], tolerance), "%s: element %zu of %zu is %.9g, not %.9g", what, i, count, a[i], b[i]);
+        twin_check(is_close(a[i], b[i], tolerance), "%s: element %zu of %zu is %.9g, not %.9g", what, i, count, a[i],
+                   b[i]);
 }
 
 static float *copy(const float *values, size_t count) {
