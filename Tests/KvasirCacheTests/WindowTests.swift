@@ -22,6 +22,22 @@ import Testing
         for position in 1..<100 { #expect(both.start(at: position) >= both.start(at: position - 1)) }
     }
 
+    @Test func onlyPagesThatHoldCopiesAreVisited() throws {
+        let fixture = try CacheFixture("nf4; sinks=4", shape: Self.shape)
+        let sequence = fixture.sequence()
+        func visited(_ window: ExactTokens, position: Int, tokens: Int) -> [Int] {
+            let tile = Tile(sequence: sequence, firstRow: 0, tokens: tokens, position: position)
+            var pages: [Int] = []
+            window.forEachPage(in: 0..<position + tokens, tile) { pages.append($0) }
+            return pages
+        }
+        let sinks = ExactTokens(sinks: 4, recent: 0)
+        // A tile over the end of a page: its later rows lie in a page that has no copies.
+        #expect(visited(sinks, position: 200, tokens: 100) == [0])
+        #expect(visited(ExactTokens(sinks: 4, recent: 1), position: 200, tokens: 100) == [0, 192, 256])
+        #expect(visited(ExactTokens(sinks: 0, recent: 0), position: 0, tokens: 130) == [])
+    }
+
     @Test(arguments: windowedTexts, InstructionSet.supported)
     func attentionEqualsItsSlowTwin(configuration: String, instructionSet: InstructionSet) throws {
         // Many heads and few: whole rows, and single ranges.

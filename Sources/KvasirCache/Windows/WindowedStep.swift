@@ -40,6 +40,8 @@ extension ExactTokens {
         let tokens = PageGeometry.tokens
         let sinkEnd = min(range.upperBound, PageGeometry.pages(forTokens: sinks) * tokens)
         for page in stride(from: range.lowerBound, to: sinkEnd, by: tokens) { body(page) }
+        // Without copies at the end there are no pages of them: not even of those whose tokens no row would read.
+        guard longest > 0 else { return }
         let recent = max(range.lowerBound, sinkEnd, start(at: tile.position) / tokens * tokens)
         for page in stride(from: recent, to: range.upperBound, by: tokens) { body(page) }
     }
