@@ -51,6 +51,19 @@ static void quantize(const kv_block_format *format, const float *values, size_t 
     }
 }
 
+// The library's quantizer for such a format, so that each has its turn; -1 for the one above.
+static int library_quantizer(const kv_block_format *format) {
+    const bool is_odd = format->wide_scales == (format->block % 64 == 0);
+    if (format->has_offsets) {
+        if (format->signed_scales || format->bits == 8) return -1;
+        return is_odd ? KV_QUANTIZE_STORED_RANGE : KV_QUANTIZE_MINIMUM_AND_RANGE;
+    }
+    if (format->signed_scales) return format->bits == 5 ? KV_QUANTIZE_SIGNED_ABSMAX : -1;
+    if (format->bits == 8) return is_odd ? KV_QUANTIZE_ROUNDED_INTEGERS : -1;
+    if (format->bits == 5) return -1;
+    return format->bits > 1 && is_odd ? KV_QUANTIZE_ABSMAX : KV_QUANTIZE_FITTED;
+}
+
 static kv_block_format make_format(uint32_t bits, kv_heads heads, uint32_t block, bool has_offsets, bool wide,
                                    bool is_signed) {
     kv_block_format format = {.heads = heads, .block = block, .bits = bits, .has_offsets = has_offsets,
@@ -66,9 +79,9 @@ static kv_block_format make_format(uint32_t bits, kv_heads heads, uint32_t block
     for (int i = 0; i + 1 < levels; i++) format.thresholds[i] = (format.levels[i] + format.levels[i + 1]) / 2;
     format.level_unit = has_offsets ? 1 : 1 / 127.0f;
     format.zero_code = (uint32_t)(has_offsets ? 0 : levels / 2);
-    if (bits >= 2 && bits <= 4 && !has_offsets && !is_signed && wide == (block % 64 == 0)) {
-        format.quantize = kv_quantize_absmax;
-    }
+    format.reach = 2;
+    const int library = library_quantizer(&format);
+    if (library >= 0) format.quantize = kv_block_quantizer_for(KV_ISA_NEON, (kv_quantization)library);
     kv_block_format_resolve(&format);
     return format;
 }
