@@ -34,10 +34,19 @@ func attentionBudget(_ configuration: CacheConfiguration, _ instructionSet: Inst
     static let oddShapes = [shape(kvHeads: 3, headSize: 20, group: 3), shape(kvHeads: 1, headSize: 7, group: 5)]
     static let lengths = [1, 63, 64, 65, 511, 512, 513, 1300]
 
+    /// Half of the shapes for the representatives and one for the others; they take turns.
+    private static func shapes(of configuration: String) -> [CacheShape] {
+        let index = configurationTexts.firstIndex(of: configuration) ?? 0
+        if representativeTexts.contains(configuration) {
+            return stride(from: index % 2, to: shapes.count, by: 2).map { shapes[$0] }
+        }
+        return [shapes[index % shapes.count]]
+    }
+
     @Test(arguments: configurationTexts, InstructionSet.supported)
     func attentionEqualsDecodeThenAttend(configuration: String, instructionSet: InstructionSet) throws {
         let floats = ["f32", "f16", "bf16"].contains(configuration)
-        let shapes = configuration.contains("=") ? Array(Self.shapes[2...3]) : Self.shapes
+        let shapes = Self.shapes(of: configuration)
         for (index, shape) in (shapes + (floats ? Self.oddShapes : [])).enumerated() {
             let fixture = try CacheFixture(
                 configuration, shape: shape, instructionSet: instructionSet,
