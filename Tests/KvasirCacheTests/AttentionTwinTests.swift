@@ -53,16 +53,18 @@ func attentionBudget(_ configuration: CacheConfiguration, _ instructionSet: Inst
                 threads: index % 2 == 0 ? 1 : ThreadPool.defaultThreadCount)
             let stream = try #require(Self.streams[shape])
             let sequence = fixture.sequence()
-            var outputs: [(length: Int, rows: [Float])] = []
+            var outputs: [(length: Int, rows: ArraySlice<Float>)] = []
             for length in Self.lengths {
                 // The last of them in one step: a few, or more than one tile.
                 let last = min(length - sequence.count, length == 511 ? 35 : 3)
                 try fixture.append(length - sequence.count - last, of: stream, to: sequence)
-                outputs.append((length, try fixture.step([(sequence, stream, last)])[0][0]))
+                let rows = try fixture.step([(sequence, stream, last)])[0][0]
+                // Rows of both tiles.
+                outputs.append((length, rows.suffix(8 * stream.queryWidth)))
             }
             let twin = PlainAttention(sequence: sequence, stream: stream)
             for (length, rows) in outputs {
-                let error = twin.error(of: rows, length: length)
+                let error = twin.error(of: Array(rows), length: length)
                 let allowed = attentionBudget(fixture.plan.configuration, instructionSet, length: length)
                 // A mean over few samples scatters: one may be three times the rest.
                 let scatter = 1 + 2 / Double(rows.count).squareRoot()

@@ -174,19 +174,22 @@ static model model_score(const fixture *f, size_t row, size_t token) {
     for (size_t first = 0, unit = 0; first < format->heads.head_size; first += format->unit, unit++) {
         const size_t block = kv_block_of(format, f->head, first);
         const double scale = kv_block_number(format, kv_block_scales(format, part, block), slot);
+        const double offset =
+            format->has_offsets ? kv_block_number(format, kv_block_offsets(format, part, block), slot) : 0;
         double dot = 0;
         for (size_t channel = first; channel < first + format->unit; channel++) {
             const unsigned code = kv_block_code(format, part, f->head, kv_key_place(format, slot, channel));
             const double level = level_of(format, code);
             dot += query.codes[channel] * level;
-            score.rounding += fabs(scale) * (0.501 * query.scales[unit] * fabs(level) +
-                                             fabs(query.values[channel]) * level_error(format, code));
+            // The offset is multiplied by the query as rounded, too.
+            score.rounding += 0.501 * query.scales[unit] * fabs(scale * level + offset) +
+                              fabs(scale * query.values[channel]) * level_error(format, code);
         }
         double term = dot * scale * query.scales[unit];
         score.value += term;
         score.magnitude += fabs(term);
         if (!format->has_offsets) continue;
-        term = (double)kv_block_number(format, kv_block_offsets(format, part, block), slot) * query.sums[unit];
+        term = offset * query.sums[unit];
         score.value += term;
         score.magnitude += fabs(term);
     }
