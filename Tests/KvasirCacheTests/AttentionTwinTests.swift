@@ -43,7 +43,13 @@ func attentionBudget(_ configuration: CacheConfiguration, _ instructionSet: Inst
         return [shapes[index % shapes.count]]
     }
 
-    @Test(arguments: configurationTexts, InstructionSet.supported)
+    /// Representatives and floats on every instruction set; the others run on kernels of these.
+    private static let cases = configurationTexts.flatMap { configuration in
+        let onAll = representativeTexts.contains(configuration) || ["f32", "bf16"].contains(configuration)
+        return (onAll ? InstructionSet.supported : [.best]).map { (configuration, $0) }
+    }
+
+    @Test(arguments: cases)
     func attentionEqualsDecodeThenAttend(configuration: String, instructionSet: InstructionSet) throws {
         let floats = ["f32", "f16", "bf16"].contains(configuration)
         let shapes = Self.shapes(of: configuration)
