@@ -1,5 +1,5 @@
-// KIVI's keys: the NEON row against a model of the integer arithmetic, from which it differs by float32 rounding only, and
-// against the generic row, from which it differs by the rounding of queries besides.
+// KIVI's keys: the NEON row against a model of the integer arithmetic, from which it differs by float32 rounding only,
+// and against the generic row, from which it differs by the rounding of queries besides.
 
 #include <math.h>
 #include <string.h>
@@ -74,7 +74,8 @@ static model model_score(const fixture *f, size_t row, size_t token) {
             const double term = folded * (code - middle), constant = query[channel] * (zero + middle * scale);
             score.value += term + constant;
             // What is added and taken away again counts too.
-            score.magnitude += fabs(folded) * (code + 2 * middle) + fabs(query[channel]) * (fabs(zero) + scale * middle);
+            score.magnitude +=
+                fabs(folded) * (code + 2 * middle) + fabs(query[channel]) * (fabs(zero) + scale * middle);
             score.rounding += 0.501 * largest / 127 * fabs(code - middle);
         }
     }

@@ -4,8 +4,8 @@
 //
 //     part: [kv head][tile of 16 tokens][panel of 4 channels], then [kv head][group][scales, zeros][channel] as fp16
 //
-// Codes lie in panels as those of kv_block_codes.h do: byte 4 * token + channel of a 64-byte vector holds that code of 2 or
-// 4 consecutive panels, the first in its lowest bits.
+// Codes lie in panels as those of kv_block_codes.h do: byte 4 * token + channel of a 64-byte vector holds that code of
+// 2 or 4 consecutive panels, the first in its lowest bits.
 #ifndef KV_KIVI_H
 #define KV_KIVI_H
 
@@ -27,9 +27,9 @@ typedef struct {
 // Fills in the derived fields.
 void kv_kivi_format_resolve(kv_kivi_format *format);
 
-// Stores the vectors of `group` tokens, the first at `slot` of a page part. Codes are found with scale and zero as they are
-// stored, halves to even. NaN is stored as zero, and what is beyond the range of fp16 as its largest. The same bytes on
-// every machine.
+// Stores the vectors of `group` tokens, the first at `slot` of a page part. Codes are found with scale and zero as they
+// are stored, halves to even. NaN is stored as zero, and what is beyond the range of fp16 as its largest. The same
+// bytes on every machine.
 void kv_kivi_encode(const kv_kivi_format *format, const float *vectors, size_t slot, void *part);
 void kv_kivi_decode(const kv_kivi_format *format, const void *part, size_t slot, float *vector);
 

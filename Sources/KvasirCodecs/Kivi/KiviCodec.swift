@@ -1,18 +1,18 @@
 internal import CKvasir
 internal import KvasirNumerics
 
-/// KIVI: keys as integers between the least and the largest of a channel in a group of tokens, values between those of a
-/// group of channels of one token; the last tokens in f16.
+/// KIVI: keys as integers between the least and the largest of a channel in a group of tokens, values between those of
+/// a group of channels of one token; the last tokens in f16.
 ///
-/// A few channels of keys are far larger than the rest, the same ones in every token: with a scale of its own each costs the
-/// others nothing. Values have no such channels, and the error of a token stays with its weight. Scale and zero, which is
-/// the least of the group, are fp16; codes count from 0 and are found with both as they are stored.
+/// A few channels of keys are far larger than the rest, the same ones in every token: with a scale of its own each
+/// costs the others nothing. Values have no such channels, and the error of a token stays with its weight. Scale and
+/// zero, which is the least of the group, are fp16; codes count from 0 and are found with both as they are stored.
 ///
-/// A group of keys can be encoded only when it is complete. Keys are read packed from a block of `residual` tokens on that
-/// is complete, values from `residual` tokens before the query on.
+/// A group of keys can be encoded only when it is complete. Keys are read packed from a block of `residual` tokens on
+/// that is complete, values from `residual` tokens before the query on.
 ///
-/// Source: Liu et al., "KIVI: A Tuning-Free Asymmetric 2bit Quantization for KV Cache" (arXiv:2402.02750), section 3 and
-/// algorithm 1.
+/// Source: Liu et al., "KIVI: A Tuning-Free Asymmetric 2bit Quantization for KV Cache" (arXiv:2402.02750), section 3
+/// and algorithm 1.
 struct KiviCodec: CacheCodec {
     let bits: Int
     let group: Int
@@ -51,8 +51,8 @@ struct KiviCodec: CacheCodec {
 
     /// Parses parameters in any order.
     ///
-    /// - Throws: `CodecError` at the first that is unknown or says again what another has said, or if a residual does not
-    ///   consist of groups.
+    /// - Throws: `CodecError` at the first that is unknown or says again what another has said, or if a residual does
+    ///   not consist of groups.
     private init(bits: Int, parsing parameters: [String]) throws(CodecError) {
         var group: Int?
         var residual: Int?

@@ -34,8 +34,8 @@ static inline __attribute__((always_inline)) kv_f32x16 store_numbers(kv_f32x16 n
     return stored;
 }
 
-// Stores 16 channels of all tokens of a group, which are `width` values apart. Of each token they are 4 panels of 4 bytes,
-// packed into one or two words.
+// Stores 16 channels of all tokens of a group, which are `width` values apart. Of each token they are 4 panels of 4
+// bytes, packed into one or two words.
 static void encode_channels(const kv_kivi_format *format, const float *vectors, size_t width, size_t head,
                             size_t channel, size_t slot, uint8_t *part) {
     kv_f32x16 least = load_finite(vectors), most = least;
