@@ -31,6 +31,8 @@ public enum CodecRegistry {
         LloydMaxCodec.family(bits: 3),
         LloydMaxCodec.family(bits: 2),
         LloydMaxCodec.family(bits: 1),
+        KiviCodec.family(bits: 4),
+        KiviCodec.family(bits: 2),
     ]
 
     /// Returns the codec with a name such as `f16`, `nf4/b64` or `q4_0/rot`, in either case, parameters in any order.

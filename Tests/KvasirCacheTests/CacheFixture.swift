@@ -10,6 +10,13 @@ let configurationTexts: [String] =
         "K=nf4/b32,V=f16", "K=f32,V=nf4/b256", "K=nf4/b128,V=nf4/b32", "nf4/b64/rot", "K=q4_0/rot,V=lm2/rot",
     ]
 
+/// A codec for every width of the kernels, 16 bits to 1, one of them with groups of tokens, and one with windows: for tests
+/// whose every case takes long.
+let representativeTexts: [String] = [
+    "f16", "q8_0", "q5_1", "nf4/b256", "lm3/b128", "kivi2/g32/r128", "lm1/b128",
+    "nf4; layers -1=f32; recent=K:20; sinks=V:1",
+]
+
 /// Configurations with windows: within a page, of several, for keys or values alone, and beside layers without.
 let windowedTexts: [String] = [
     "nf4; recent=64; sinks=4", "K=nf4/b32,V=nf4/b64; recent=K:1,V:100; sinks=K:70", "nf4/b128; sinks=64",

@@ -7,7 +7,7 @@ import Testing
 /// Random shapes, configurations and histories: whatever was stored, cut off and stored again in between, a sequence is
 /// what it would be had its tokens been fed one by one.
 @Suite struct CacheStressTests {
-    @Test(arguments: 0..<300)
+    @Test(arguments: 0..<80)
     func anyHistoryEqualsAFreshSequence(seed: Int) throws {
         var generator = PlainGenerator(seed: UInt64(seed) + 1000)
         let configurations = seed % 3 == 0 ? windowedTexts : configurationTexts

@@ -67,18 +67,19 @@ struct PlainAttention {
                 let maximum = scores.max() ?? 0
                 let weights = scores.map { exp($0 - maximum) }
                 let total = weights.reduce(0, +)
-                for channel in 0..<size {
-                    var sum = 0.0
-                    var squares = 0.0
-                    for other in 0...token {
-                        let value = (isExact[other] ? exact : packed).values[other * width + offset + channel]
-                        let term = weights[other] / total * Double(value)
-                        sum += term
-                        squares += term * term
+                var sums = [Double](repeating: 0, count: size)
+                for other in 0...token {
+                    let values = isExact[other] ? exact.values : packed.values
+                    let weight = weights[other] / total
+                    for channel in 0..<size {
+                        let term = weight * Double(values[other * width + offset + channel])
+                        sums[channel] += term
+                        scale += term * term
                     }
+                }
+                for channel in 0..<size {
                     let actual = Double(rows[row * stream.queryWidth + head * size + channel])
-                    difference += (actual - sum) * (actual - sum)
-                    scale += squares
+                    difference += (actual - sums[channel]) * (actual - sums[channel])
                 }
             }
         }

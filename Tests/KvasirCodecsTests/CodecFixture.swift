@@ -7,6 +7,8 @@ final class CodecFixture {
     let keys: any KeyCodec
     let values: any ValueCodec
     let tokens: Int
+    /// The tokens and those that complete the last group.
+    let storedTokens: Int
     let keyVectors: [Float]
     let valueVectors: [Float]
 
@@ -27,15 +29,17 @@ final class CodecFixture {
         self.tokens = tokens
         keys = try codec.keys(shape: shape, instructionSet: instructionSet)
         values = try codec.values(shape: shape, instructionSet: instructionSet)
+        let group = max(keys.groupTokens, values.groupTokens)
+        storedTokens = (tokens + group - 1) / group * group
         var generator = PlainGenerator(seed: UInt64(tokens * 31 + shape.width))
-        keyVectors = vectors(&generator, tokens * shape.width)
-        valueVectors = vectors(&generator, tokens * shape.width)
+        keyVectors = vectors(&generator, storedTokens * shape.width)
+        valueVectors = vectors(&generator, storedTokens * shape.width)
         for _ in 0..<max(PageGeometry.pages(forTokens: tokens), 1) {
             keyPages.append(page(keys))
             valuePages.append(page(values))
         }
-        // `step` has no divisor in common with the tokens: each is stored once, whatever the order.
-        for index in 0..<tokens { append(index * step % tokens) }
+        store(keyVectors, keys, keyPages, step: step)
+        store(valueVectors, values, valuePages, step: step)
     }
 
     private func page(_ codec: any PageCodec) -> UnsafeRawPointer {
@@ -44,17 +48,17 @@ final class CodecFixture {
         return UnsafeRawPointer(page.buffer.pointer)
     }
 
-    private func append(_ token: Int) {
-        let (page, slot) = token.quotientAndRemainder(dividingBy: PageGeometry.tokens)
-        keyVectors.withUnsafeBufferPointer {
-            keys.encode(
-                $0.baseAddress! + token * shape.width, slot: slot,
-                into: UnsafeMutableRawPointer(mutating: keyPages[page]))
-        }
-        valueVectors.withUnsafeBufferPointer {
-            values.encode(
-                $0.baseAddress! + token * shape.width, slot: slot,
-                into: UnsafeMutableRawPointer(mutating: valuePages[page]))
+    /// Stores all groups of tokens; `step` has no divisor in common with their number, so that each is stored once.
+    private func store(_ vectors: [Float], _ codec: any PageCodec, _ pages: [UnsafeRawPointer], step: Int) {
+        let groups = storedTokens / codec.groupTokens
+        for index in 0..<groups {
+            let token = index * step % groups * codec.groupTokens
+            let (page, slot) = token.quotientAndRemainder(dividingBy: PageGeometry.tokens)
+            vectors.withUnsafeBufferPointer {
+                codec.store(
+                    $0.baseAddress! + token * shape.width, slot: slot,
+                    into: UnsafeMutableRawPointer(mutating: pages[page]))
+            }
         }
     }
 
@@ -123,6 +127,17 @@ final class CodecFixture {
             }
         }
         return out
+    }
+}
+
+extension PageCodec {
+    /// Stores `groupTokens` tokens, as the cache does.
+    func store(_ vectors: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
+        if groupTokens == 1 {
+            encode(vectors, slot: slot, into: part)
+        } else {
+            encode(group: vectors, slot: slot, into: part)
+        }
     }
 }
 

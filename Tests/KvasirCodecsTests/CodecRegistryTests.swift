@@ -22,6 +22,7 @@ import Testing
     @Test(arguments: [
         ("nf4/s32/b64", "nf4/b64/s32"), ("nf3/rot/b32", "nf3/b32/rot"), ("lm2/s16/head", "lm2/head"),
         ("q4_0/ROT", "q4_0/rot"), ("f32/rot", "f32/rot"), ("nf4/rot/s32", "nf4/b256/s32/rot"),
+        ("kivi2", "kivi2/g32/r128"), ("KIVI4/r64/rot/g64", "kivi4/g64/r64/rot"), ("kivi4/r256", "kivi4/g32/r256"),
     ])
     func parametersComeInAnyOrder(received: String, canonical: String) throws {
         #expect(try CodecRegistry.codec(named: received).name == canonical)
@@ -38,11 +39,18 @@ import Testing
 
     @Test(arguments: [
         "nf4/b48", "nf4/", "nf4/b64/b32", "f16/b64", "nf4/b64/b64", "lm4/s32/s16", "lm1/rot/rot", "q4_0/b64",
-        "bf16/s32",
+        "bf16/s32", "kivi4/g64/r32", "kivi4/g16", "kivi2/b32", "kivi2/r100", "kivi2/g32/g32", "kivi2/128",
     ])
     func unknownParametersAreRefused(name: String) {
         let error = #expect(throws: CodecError.self) { try CodecRegistry.codec(named: name) }
         #expect(error?.reason == .unknownParameter)
+    }
+
+    @Test func aResidualThatDoesNotConsistOfGroupsIsRefused() {
+        let error = #expect(throws: CodecError.self) { try CodecRegistry.codec(named: "kivi4/r32/g64") }
+        #expect(
+            error?.description
+                == "'r32' is not a parameter of this codec; with g64 the tokens in f16 are a multiple of 64: write r64")
     }
 
     @Test func impossibleHeadSizesNameTheNearestPossible() throws {

@@ -108,7 +108,10 @@ struct BitwiseEqualityTests {
         for length in [77, 64, 0] {
             let sequence = runner.sequence()
             _ = try runner.run(first, in: [130], into: sequence)
-            #expect(sequence.truncate(to: length) == length)
+            // What a window no longer has is run again.
+            let kept = sequence.truncate(to: length)
+            #expect(kept == length || sequence.plan.windowPageBytes > 0 && kept < length)
+            if kept < length { _ = try runner.run(Array(first[kept..<length]), in: [length - kept], into: sequence) }
             let continued = try runner.run(second, in: [100], into: sequence)
             let fresh = try runner.run(first.prefix(length) + second, in: [length + 100])
             #expect(continued == Array(fresh.suffix(100)), "cut to \(length)")

@@ -51,6 +51,19 @@ static void quantize(const kv_block_format *format, const float *values, size_t 
     }
 }
 
+// The library's quantizer for such a format, so that each has its turn; -1 for the one above.
+static int library_quantizer(const kv_block_format *format) {
+    const bool is_odd = format->wide_scales == (format->block % 64 == 0);
+    if (format->has_offsets) {
+        if (format->signed_scales || format->bits == 8) return -1;
+        return is_odd ? KV_QUANTIZE_STORED_RANGE : KV_QUANTIZE_MINIMUM_AND_RANGE;
+    }
+    if (format->signed_scales) return format->bits == 5 ? KV_QUANTIZE_SIGNED_ABSMAX : -1;
+    if (format->bits == 8) return is_odd ? KV_QUANTIZE_ROUNDED_INTEGERS : -1;
+    if (format->bits == 5) return -1;
+    return format->bits > 1 && is_odd ? KV_QUANTIZE_ABSMAX : KV_QUANTIZE_FITTED;
+}
+
 static kv_block_format make_format(uint32_t bits, kv_heads heads, uint32_t block, bool has_offsets, bool wide,
                                    bool is_signed) {
     kv_block_format format = {.heads = heads, .block = block, .bits = bits, .has_offsets = has_offsets,
@@ -66,9 +79,9 @@ static kv_block_format make_format(uint32_t bits, kv_heads heads, uint32_t block
     for (int i = 0; i + 1 < levels; i++) format.thresholds[i] = (format.levels[i] + format.levels[i + 1]) / 2;
     format.level_unit = has_offsets ? 1 : 1 / 127.0f;
     format.zero_code = (uint32_t)(has_offsets ? 0 : levels / 2);
-    if (bits >= 2 && bits <= 4 && !has_offsets && !is_signed && wide == (block % 64 == 0)) {
-        format.quantize = kv_quantize_absmax;
-    }
+    format.reach = 2;
+    const int library = library_quantizer(&format);
+    if (library >= 0) format.quantize = kv_block_quantizer_for(KV_ISA_NEON, (kv_quantization)library);
     kv_block_format_resolve(&format);
     return format;
 }
@@ -161,19 +174,22 @@ static model model_score(const fixture *f, size_t row, size_t token) {
     for (size_t first = 0, unit = 0; first < format->heads.head_size; first += format->unit, unit++) {
         const size_t block = kv_block_of(format, f->head, first);
         const double scale = kv_block_number(format, kv_block_scales(format, part, block), slot);
+        const double offset =
+            format->has_offsets ? kv_block_number(format, kv_block_offsets(format, part, block), slot) : 0;
         double dot = 0;
         for (size_t channel = first; channel < first + format->unit; channel++) {
             const unsigned code = kv_block_code(format, part, f->head, kv_key_place(format, slot, channel));
             const double level = level_of(format, code);
             dot += query.codes[channel] * level;
-            score.rounding += fabs(scale) * (0.501 * query.scales[unit] * fabs(level) +
-                                             fabs(query.values[channel]) * level_error(format, code));
+            // The offset is multiplied by the query as rounded, too.
+            score.rounding += 0.501 * query.scales[unit] * fabs(scale * level + offset) +
+                              fabs(scale * query.values[channel]) * level_error(format, code);
         }
         double term = dot * scale * query.scales[unit];
         score.value += term;
         score.magnitude += fabs(term);
         if (!format->has_offsets) continue;
-        term = (double)kv_block_number(format, kv_block_offsets(format, part, block), slot) * query.sums[unit];
+        term = offset * query.sums[unit];
         score.value += term;
         score.magnitude += fabs(term);
     }

@@ -7,6 +7,7 @@
 #include "kv_dense.h"
 #include "kv_half.h"
 #include "kv_isa.h"
+#include "kv_kivi.h"
 #include "kv_linear.h"
 #include "kv_ops.h"
 #include "kv_pages.h"

@@ -44,6 +44,9 @@ typedef enum {
     KV_QUANTIZE_SIGNED_ABSMAX,           // q4_0, q5_0: the value of the largest magnitude is the lowest level
     KV_QUANTIZE_MINIMUM_AND_RANGE,       // q4_1, q5_1: the smallest value is code 0, the largest the last code
     KV_QUANTIZE_WEIGHTED_LEAST_SQUARES,  // iq4_nl: as SIGNED_ABSMAX, then the scale with the least squares
+    // Integer levels from 0, with offsets: as MINIMUM_AND_RANGE, but codes are found with scale and offset as they are
+    // stored, halves to even.
+    KV_QUANTIZE_STORED_RANGE,
     KV_QUANTIZERS,
 } kv_quantization;
 

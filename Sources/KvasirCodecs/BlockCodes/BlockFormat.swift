@@ -31,17 +31,7 @@ struct BlockFormat: @unchecked Sendable {  // the pointers are to constants
         signedScales: Bool = false, quantization: kv_quantization, reach: Float = 0, shape: HeadShape,
         instructionSet: InstructionSet
     ) throws(CodecError) {
-        guard shape.headSize > 0, shape.headSize % 16 == 0 else {
-            let nearest = max(16, (shape.headSize + 8) / 16 * 16)
-            throw CodecError(
-                reason: .unsupportedShape, received: "head size \(shape.headSize)",
-                remedy: "it takes multiples of 16 (the nearest is \(nearest)); f16 takes every head size")
-        }
-        guard shape.kvHeads > 0, shape.width <= PageGeometry.longestVector else {
-            throw CodecError(
-                reason: .unsupportedShape, received: "\(shape.kvHeads) heads of \(shape.headSize) channels",
-                remedy: "a token's vector has 1 to \(PageGeometry.longestVector) values")
-        }
+        try shape.checkLanes()
         let isa = kv_isa(rawValue: instructionSet.code)
         var format = kv_block_format()
         format.heads = kv_heads(kv_heads: UInt32(shape.kvHeads), head_size: UInt32(shape.headSize))
@@ -112,6 +102,23 @@ struct BlockFormat: @unchecked Sendable {  // the pointers are to constants
     }
 }
 
+extension HeadShape {
+    /// - Throws: `CodecError` if the heads do not consist of panels of 16 channels.
+    func checkLanes() throws(CodecError) {
+        guard headSize > 0, headSize % 16 == 0 else {
+            let nearest = max(16, (headSize + 8) / 16 * 16)
+            throw CodecError(
+                reason: .unsupportedShape, received: "head size \(headSize)",
+                remedy: "it takes multiples of 16 (the nearest is \(nearest)); f16 takes every head size")
+        }
+        guard kvHeads > 0, width <= PageGeometry.longestVector else {
+            throw CodecError(
+                reason: .unsupportedShape, received: "\(kvHeads) heads of \(headSize) channels",
+                remedy: "a token's vector has 1 to \(PageGeometry.longestVector) values")
+        }
+    }
+}
+
 /// Keys as codes of a block format.
 struct BlockKeys: KeyCodec {
     let block: BlockFormat
@@ -147,6 +154,7 @@ struct BlockKeys: KeyCodec {
 /// Values as codes of a block format.
 struct BlockValues: ValueCodec {
     let block: BlockFormat
+    var residualTokens = 0
 
     var shape: HeadShape { block.shape }
     var storage: PartStorage { block.storage }

@@ -32,6 +32,8 @@ struct PrefixReuseTests {
     func furtherTurnsGiveTheTokensOfAFreshSession(codec: String) throws {
         let session = try GenerationSession(
             TinyModel.quantized.engine(cache: codec, precision: .int8))
+        // With a window the tokens before a far cut may have to be run again.
+        func reused(_ tokens: Int) -> Int? { session.engine.plan.windowPageBytes > 0 ? nil : tokens }
         let first = scatteredTokens(100)
         let answer = try expectSame(session, prompt: first, cached: 0)
         // The token that ended the answer was chosen but never run.
@@ -40,10 +42,10 @@ struct PrefixReuseTests {
         // Another way from the middle of a page, then the same prompt once more: its last token is always run.
         let other: Int32 = first[75] == 5 ? 6 : 5
         let third = Array(first.prefix(75)) + [other] + scatteredTokens(30, seed: 3)
-        _ = try expectSame(session, prompt: third, cached: 75)
+        _ = try expectSame(session, prompt: third, cached: reused(75))
         _ = try expectSame(session, prompt: third, cached: third.count - 1)
         // A beginning of what is cached, and something else altogether.
-        _ = try expectSame(session, prompt: Array(third.prefix(64)), cached: 63)
+        _ = try expectSame(session, prompt: Array(third.prefix(64)), cached: reused(63))
         _ = try expectSame(session, prompt: [first[0] == 5 ? 6 : 5], cached: 0)
     }
 

@@ -1,0 +1,16 @@
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <string.h>
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+
+#include "../blocks/blocks_avx2.h"
+#include "kivi_layout.h"
+#include "kivi_kernels.inc"
+
+#pragma clang attribute pop
+
+const kv_kivi_score kv_kivi_score_avx2[5] = KERNEL_TABLE;
+
+#endif
