@@ -42,8 +42,9 @@ import Testing
         #expect(try CacheConfiguration(parsing: text).description == canonical)
     }
 
-    @Test func theDefaultIsThePublishedScheme() {
-        #expect(CacheConfiguration.default.description == "nf4/b256")
+    @Test func theDefaultIsTheBalancedPreset() throws {
+        #expect(CacheConfiguration.default.description == "nf4/b256/rot")
+        #expect(try CacheConfiguration(parsing: "balanced") == .default)
     }
 
     @Test func anUnknownCodecIsRefusedWithTheNearest() {

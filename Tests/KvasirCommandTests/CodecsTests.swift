@@ -40,7 +40,7 @@ struct CodecsTests {
         #expect(try await run("f16; recent=0").output.contains("cache  f16\n"))
         #expect(try await run("nf4/b32; recent=9", ["-ctk", "f32"]).output.contains("K=f32,V=nf4/b32; recent=9"))
         #expect(try await run("f16", ["--cache", "f32"]).output.contains("cache  f32\n"))
-        #expect(try await run("").output.contains("cache  nf4/b256\n"))
+        #expect(try await run("").output.contains("cache  nf4/b256/rot\n"))
         for arguments in [[], ["--cache", "f16"]] {
             let outcome = try await run("nf5", arguments)
             #expect(outcome.status == 2)

@@ -43,9 +43,10 @@ struct EvaluateTests {
 
     @Test("The same text gives the same figure, and the precision of linear layers changes it little")
     func linear() async throws {
-        let (_, first) = try await evaluate("--chunks", "2")
-        let (_, again) = try await evaluate("--chunks", "2")
-        let (_, exact) = try await evaluate("--chunks", "2", "--linear", "float32")
+        // In f16: a cache of few bits would amplify the rounding of the linear layers.
+        let (_, first) = try await evaluate("--chunks", "2", "--cache", "f16")
+        let (_, again) = try await evaluate("--chunks", "2", "--cache", "f16")
+        let (_, exact) = try await evaluate("--chunks", "2", "--cache", "f16", "--linear", "float32")
         let rounded = try #require(first["perplexity"] as? Double)
         let float = try #require(exact["perplexity"] as? Double)
         #expect(again["perplexity"] as? Double == rounded)

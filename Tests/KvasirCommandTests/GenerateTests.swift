@@ -65,10 +65,10 @@ struct GenerateTests {
             }
             return (try object(outcome)["cache"] as? [String: Any])?["configuration"] as? String
         }
-        #expect(try await configuration() == "nf4/b256")
+        #expect(try await configuration() == "nf4/b256/rot")
         #expect(try await configuration("-ctk", "f16", "-ctv", "f32") == "K=f16,V=f32")
-        #expect(try await configuration("--cache-type-k", "f16") == "K=f16,V=nf4/b256")
-        #expect(try await configuration("-ctv", "nf4/b32") == "K=nf4/b256,V=nf4/b32")
+        #expect(try await configuration("--cache-type-k", "f16") == "K=f16,V=nf4/b256/rot")
+        #expect(try await configuration("-ctv", "nf4/b32") == "K=nf4/b256/rot,V=nf4/b32")
         #expect(try await configuration("--cache", "k=f16, v=nf4/b64") == "K=f16,V=nf4/b64")
     }
 

@@ -175,8 +175,6 @@ private struct EncodeWork: ParallelWork {
 
     func perform(item: Int, worker: Int) {
         let part = UnsafeMutableRawPointer(mutating: pages[item]) + offset
-        for slot in 0..<PageGeometry.tokens {
-            codec.encode(vectors + slot * codec.shape.width, slot: slot, into: part)
-        }
+        codec.encodePage(vectors, into: part)
     }
 }

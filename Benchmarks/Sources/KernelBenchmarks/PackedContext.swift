@@ -49,9 +49,7 @@ final class PackedContext {
         }
         for page in 0..<min(Self.distinctPages, shape.pages) {
             let vectors = randomVectors(PageGeometry.tokens, of: shape.heads.width, seed: UInt64(page))
-            for slot in 0..<PageGeometry.tokens {
-                codec.encode(vectors.pointer + slot * shape.heads.width, slot: slot, into: part(layer: 0, page: page))
-            }
+            codec.encodePage(vectors.pointer, into: part(layer: 0, page: page))
         }
         for page in 0..<shape.pages {
             let source = part(layer: 0, page: page % Self.distinctPages)
@@ -88,4 +86,18 @@ func randomVectors(_ count: Int, of width: Int, seed: UInt64) -> AlignedBuffer<F
         buffer.pointer[index] = Float((0..<4).reduce(0) { sum, _ in sum + generator.nextUnit() } - 2) * 1.7
     }
     return buffer
+}
+
+extension PageCodec {
+    /// Stores a whole page of tokens, in groups where the codec has them.
+    func encodePage(_ vectors: UnsafePointer<Float>, into part: UnsafeMutableRawPointer) {
+        for slot in stride(from: 0, to: PageGeometry.tokens, by: groupTokens) {
+            let first = vectors + slot * shape.width
+            if groupTokens > 1 {
+                encode(group: first, slot: slot, into: part)
+            } else {
+                encode(first, slot: slot, into: part)
+            }
+        }
+    }
 }

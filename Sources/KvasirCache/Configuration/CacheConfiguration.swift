@@ -28,9 +28,9 @@ public struct CacheConfiguration: Sendable, Hashable, CustomStringConvertible {
     /// The longest window that can be asked for: beyond it f16 for everything is the better choice.
     public static let longestWindow = 32768
 
-    /// NQKV as published for keys and values.
+    /// NQKV's codec on rotated heads, which is the preset `balanced`: as small as NQKV as published, and a third of its loss.
     public static let `default` = CacheConfiguration(
-        codecs: CodecPair(canonicalKeys: "nf4/b256", canonicalValues: "nf4/b256"))
+        codecs: CodecPair(canonicalKeys: "nf4/b256/rot", canonicalValues: "nf4/b256/rot"))
 
     /// Creates a configuration.
     ///

@@ -1,5 +1,3 @@
-internal import KvasirCodecs
-
 /// A name for a configuration that has been measured.
 public struct CachePreset: Sendable, Hashable {
     /// What is written in place of the first clause of a configuration.
@@ -11,21 +9,20 @@ public struct CachePreset: Sendable, Hashable {
 
     /// Every preset, from the most bits to the fewest.
     public static let all: [CachePreset] = [
+        CachePreset(name: "quality", configuration: "q8_0", summary: "8.5 bits, hardly to be told from f16"),
         CachePreset(
-            name: "quality", configuration: isRegistered("q8_0") ? "q8_0" : "f16",
-            summary: "not to be told from f16"),
-        CachePreset(name: "balanced", configuration: "nf4/b64", summary: "4.25 bits, the better half of the size"),
-        CachePreset(name: "small", configuration: "nf4/b256", summary: "4 bits and little else"),
-        CachePreset(name: "tiny", configuration: "nf4/b256", summary: "the fewest bits that are of use"),
+            name: "balanced", configuration: "nf4/b256/rot",
+            summary: "4.1 bits, a third of what the same bits lose without rotation"),
+        CachePreset(
+            name: "small", configuration: "K=nf4/b256/rot,V=lm3/b128/rot", summary: "3.6 bits: values bear 3 bits best"),
+        CachePreset(
+            name: "tiny", configuration: "lm3/b128/rot",
+            summary: "3.2 bits, where memory decides and quality may suffer"),
     ]
 
     /// The preset of a name, in either case.
     static func named(_ name: some StringProtocol) -> CachePreset? {
         let name = name.lowercased()
         return all.first { $0.name == name }
-    }
-
-    private static func isRegistered(_ family: String) -> Bool {
-        CodecRegistry.families.contains { $0.name == family }
     }
 }
