@@ -24,9 +24,11 @@ extension Operations {
                 tilesPerItem: tilesPerItem, input: input, groups: groups, output: output))
     }
 
-    /// Tiles claimed at a time: about 48 KiB of weights, so that claiming costs little beside reading them and memory is
-    /// read in long stretches; fewer the more rows share a tile, so that a slow thread never holds the others up for long.
-    /// Up to 8 rows a tile takes little longer than to be read.
+    /// Returns how many tiles are claimed at a time.
+    ///
+    /// About 48 KiB of weights, so that claiming costs little beside reading them and memory is read in long stretches;
+    /// fewer the more rows share a tile, so that a slow thread never holds the others up for long. Up to 8 rows a tile
+    /// takes little longer than to be read.
     private static func tilesPerItem(_ layer: LinearLayer, rows: Int) -> Int {
         let bytesPerTile = max(layer.byteCount / layer.tiles, 1)
         return max(48 * 1024 / (bytesPerTile * max(min(rows, 64) / 8, 1)), 1)
