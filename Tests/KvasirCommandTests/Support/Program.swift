@@ -98,12 +98,15 @@ struct Program: Sendable {
 
     /// Runs the program and presses Ctrl-C when its first text has come.
     ///
-    /// A shell watches for the text: this process may be busy with other tests until the program has long ended.
+    /// A shell watches for the text: this process may be busy with other tests until the program has long ended. It starts
+    /// the program with the signal ignored, and the program's own handler comes into force on another thread, which on a
+    /// busy machine may be after the first text: a signal lost that way is sent again.
     func interrupt(_ arguments: String..., input: String = "") async throws -> Outcome {
         let line = """
             "$0" "$@" <input >output 2>error & program=$!
             until [ -s output ]; do sleep 0.01; done
-            kill -INT $program; wait $program; status=$?
+            for try in 1 2 3 4 5; do kill -INT $program 2>/dev/null || break; sleep 1; done
+            wait $program; status=$?
             cat output; cat error >&2; exit $status
             """
         try Data(input.utf8).write(to: URL(filePath: home).appending(path: "input"))
