@@ -44,6 +44,12 @@ let package = Package(
             name: "KvasirEngine",
             dependencies: [
                 "KvasirCache", "KvasirCodecs", "KvasirModels", "KvasirNumerics", "KvasirTokenizers", "KvasirWeights",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        .target(
+            name: "KvasirCalibration",
+            dependencies: [
+                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirModels", "KvasirNumerics", "KvasirTokenizers",
             ]),
         .target(
             name: "KvasirEvaluation",
@@ -64,8 +70,8 @@ let package = Package(
         .executableTarget(
             name: "kvasir",
             dependencies: [
-                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirEvaluation", "KvasirHub", "KvasirModels",
-                "KvasirNumerics", "KvasirTokenizers", "KvasirWeights",
+                "KvasirCache", "KvasirCalibration", "KvasirCodecs", "KvasirEngine", "KvasirEvaluation", "KvasirHub",
+                "KvasirModels", "KvasirNumerics", "KvasirTokenizers", "KvasirWeights",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(name: "KvasirTestSupport", path: "Tests/KvasirTestSupport"),

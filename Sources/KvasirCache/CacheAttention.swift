@@ -210,24 +210,23 @@ struct Step {
         _ tile: Tile, head: Int, factor: Float, into prepared: UnsafeMutablePointer<UInt8>,
         _ exact: UnsafeMutablePointer<UInt8>
     ) {
-        for row in 0..<tile.tokens * shape.groupSize {
-            layer.keys.prepare(
-                query: address(of: row, head: head, tile, in: queries), factor: factor,
-                into: UnsafeMutableRawPointer(prepared + row * layer.keys.queryBytes))
+        let rows = tile.tokens * shape.groupSize
+        func prepare(_ codec: any KeyCodec, into prepared: UnsafeMutablePointer<UInt8>) {
+            for row in 0..<rows {
+                codec.prepare(
+                    query: address(of: row, head: head, tile, in: queries), row: row, of: rows, head: head,
+                    factor: factor, into: UnsafeMutableRawPointer(prepared))
+            }
         }
-        guard let codec = layer.exactKeys?.codec else { return }
-        for row in 0..<tile.tokens * shape.groupSize {
-            codec.prepare(
-                query: address(of: row, head: head, tile, in: queries), factor: factor,
-                into: UnsafeMutableRawPointer(exact + row * codec.queryBytes))
-        }
+        prepare(layer.keys, into: prepared)
+        if let codec = layer.exactKeys?.codec { prepare(codec, into: exact) }
     }
 
     func run(_ tile: Tile, offset: Int, from start: Int, to end: Int) -> TokenRun {
         let pages = tile.sequence.withPages { $0.baseAddress }
         guard let pages else { preconditionFailure("a sequence with tokens has pages") }
         return TokenRun(
-            pages: pages + start / PageGeometry.tokens, offset: offset, tokens: end - start,
+            pages: pages + start / PageGeometry.tokens, offset: offset, position: start, tokens: end - start,
             following: PageGeometry.pages(forTokens: tile.context) - PageGeometry.pages(forTokens: end))
     }
 

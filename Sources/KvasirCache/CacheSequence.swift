@@ -67,6 +67,7 @@ public final class CacheSequence {
                 addresses.append(UnsafeRawPointer(page.memory))
             }
             window.add(spares: new.window)
+            for layer in plan.layers { layer.keys.reserve(positions: capacity) }
         }
         longestStep = min(additional, step)
         window.place(beside: addresses[..<next])
@@ -187,11 +188,11 @@ public final class CacheSequence {
         _ token: Int, _ codec: any PageCodec, at offset: Int, exact: CachePlan.ExactPart<any PageCodec>?,
         into vector: UnsafeMutablePointer<Float>
     ) {
-        let (page, slot) = token.quotientAndRemainder(dividingBy: PageGeometry.tokens)
+        let page = token / PageGeometry.tokens
         if let exact, exact.tokens.contains(token, at: count), let copies = windowMemory(page: page) {
-            exact.codec.decode(slot: slot, of: copies + exact.offset, into: vector)
+            exact.codec.decode(position: token, of: copies + exact.offset, into: vector)
         } else {
-            codec.decode(slot: slot, of: memory(page: page) + offset, into: vector)
+            codec.decode(position: token, of: memory(page: page) + offset, into: vector)
         }
     }
 }

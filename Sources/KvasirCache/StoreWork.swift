@@ -35,7 +35,7 @@ struct StoreWork: ParallelWork {
         let part = sequence.memory(page: page) + offset
         for position in positions(page: page) {
             codec.encode(
-                rows.row(position - sequence.count), slot: position % PageGeometry.tokens, into: part)
+                rows.row(position - sequence.count), position: position, into: part)
         }
     }
 
@@ -49,7 +49,7 @@ struct StoreWork: ParallelWork {
         let positions = positions(page: page)
         for position in positions {
             exact.encode(
-                rows.row(position - sequence.count), slot: position % PageGeometry.tokens, into: copies + offset)
+                rows.row(position - sequence.count), position: position, into: copies + offset)
         }
         let group = codec.groupTokens
         guard group > 1 else { return }
@@ -58,11 +58,11 @@ struct StoreWork: ParallelWork {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: group * width) { vectors in
             guard let vectors = vectors.baseAddress else { return }
             for position in positions where (position + 1) % group == 0 {
-                let first = (position + 1 - group) % PageGeometry.tokens
+                let first = position + 1 - group
                 for token in 0..<group {
-                    exact.decode(slot: first + token, of: copies + offset, into: vectors + token * width)
+                    exact.decode(position: first + token, of: copies + offset, into: vectors + token * width)
                 }
-                codec.encode(group: vectors, slot: first, into: part)
+                codec.encode(group: vectors, position: first, into: part)
             }
         }
     }

@@ -32,13 +32,13 @@ public protocol CacheCodec: Sendable {
 
     /// Binds the codec to the keys of a layer.
     ///
-    /// - Throws: `CodecError` if the shape is not one the codec takes.
-    func keys(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any KeyCodec
+    /// - Throws: `CodecError` if the layer is not one the codec takes.
+    func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec
 
     /// Binds the codec to the values of a layer.
     ///
-    /// - Throws: `CodecError` if the shape is not one the codec takes.
-    func values(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any ValueCodec
+    /// - Throws: `CodecError` if the layer is not one the codec takes.
+    func values(of layer: LayerContext) throws(CodecError) -> any ValueCodec
 }
 
 /// A form of the keys.
@@ -56,7 +56,8 @@ extension CacheCodec {
 
 /// A codec bound to one part (the keys, or the values, of one layer) of a page.
 ///
-/// Encoding depends on the token's own vector and its slot only, so appending in any chunking gives the same bytes.
+/// Encoding depends on the token's own vector and its position only, so appending in any chunking gives the same bytes.
+/// A token at `position` lies in slot `position % PageGeometry.tokens` of its page.
 public protocol PageCodec: Sendable {
     /// The heads of the part.
     var shape: HeadShape { get }
@@ -68,9 +69,9 @@ public protocol PageCodec: Sendable {
     ///
     /// - Parameters:
     ///   - vector: `shape.width` values, heads concatenated in order.
-    ///   - slot: the token's place in the page, `0..<PageGeometry.tokens`.
+    ///   - position: the token's position in its sequence.
     ///   - part: the part's memory, `storage.bytes` long, zero before its first use.
-    func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer)
+    func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer)
 
     /// Tokens that are encoded together, a divisor of `PageGeometry.tokens`; 1 unless the codec shares numbers over tokens.
     ///
@@ -87,12 +88,12 @@ public protocol PageCodec: Sendable {
     ///
     /// - Parameters:
     ///   - vectors: `groupTokens` x `shape.width` values, as they were rounded to f16.
-    ///   - slot: the first token's place in the page, a multiple of `groupTokens`.
+    ///   - position: the first token's position, a multiple of `groupTokens`.
     ///   - part: the part's memory.
-    func encode(group vectors: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer)
+    func encode(group vectors: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer)
 
     /// Reads one token back as floats: the slow twin of attention on packed pages, and the oracle of its tests.
-    func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>)
+    func decode(position: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>)
 }
 
 extension PageCodec {
@@ -102,8 +103,8 @@ extension PageCodec {
     public var residualTokens: Int { 0 }
 
     /// Stores the tokens one by one.
-    public func encode(group vectors: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
-        for token in 0..<groupTokens { encode(vectors + token * shape.width, slot: slot + token, into: part) }
+    public func encode(group vectors: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
+        for token in 0..<groupTokens { encode(vectors + token * shape.width, position: position + token, into: part) }
     }
 }
 
@@ -115,6 +116,20 @@ public protocol KeyCodec: PageCodec {
     /// Brings the query of one head into the form `score` takes, multiplied by `factor` (1/sqrt(head size), usually).
     func prepare(query: UnsafePointer<Float>, factor: Float, into prepared: UnsafeMutableRawPointer)
 
+    /// Does the same for query `row` of `rows` that will be scored together against KV head `head`.
+    ///
+    /// For codecs that need the head, or that lay out the rows in another way than `queryBytes` apart, which is the default.
+    ///
+    /// - Parameter prepared: memory of `rows` times `queryBytes`.
+    func prepare(
+        query: UnsafePointer<Float>, row: Int, of rows: Int, head: Int, factor: Float,
+        into prepared: UnsafeMutableRawPointer)
+
+    /// Makes ready what depends on positions alone, for the positions below `positions`.
+    ///
+    /// Called by one thread before tokens are stored there; the default has nothing to make ready.
+    func reserve(positions: Int)
+
     /// Computes `scores[row * stride + token]`, the dot products of queries and keys of one KV head.
     ///
     /// The query heads of a group, times the query tokens of a tile, share one pass over the packed keys. A row's result
@@ -123,11 +138,24 @@ public protocol KeyCodec: PageCodec {
     /// - Parameters:
     ///   - run: the cached tokens.
     ///   - head: the KV head.
-    ///   - queries: `rows` prepared queries, `queryBytes` apart.
+    ///   - queries: `rows` prepared queries.
     ///   - scores: written for whole pages; `stride` is at least the tokens rounded up to a page.
     func score(
         _ run: TokenRun, head: Int, queries: UnsafeRawPointer, rows: Int, into scores: UnsafeMutablePointer<Float>,
         stride: Int)
+}
+
+extension KeyCodec {
+    /// Nothing.
+    public func reserve(positions: Int) {}
+
+    /// One after the other, whatever the head.
+    public func prepare(
+        query: UnsafePointer<Float>, row: Int, of rows: Int, head: Int, factor: Float,
+        into prepared: UnsafeMutableRawPointer
+    ) {
+        prepare(query: query, factor: factor, into: prepared + row * queryBytes)
+    }
 }
 
 /// A codec bound to the values of a layer: the second phase of attention.
@@ -161,15 +189,20 @@ public struct TokenRun {
     public let pages: UnsafePointer<UnsafeRawPointer>
     /// Where the part starts in a page, in bytes.
     public let offset: Int
+    /// The first token's position in the sequence, a multiple of `PageGeometry.tokens`.
+    public let position: Int
     /// Tokens from the start of the first page on.
     public let tokens: Int
     /// Pages after those of the run whose addresses follow: kernels read ahead into them.
     public let following: Int
 
     /// Creates a run of `tokens` tokens.
-    public init(pages: UnsafePointer<UnsafeRawPointer>, offset: Int, tokens: Int, following: Int = 0) {
+    public init(
+        pages: UnsafePointer<UnsafeRawPointer>, offset: Int, position: Int, tokens: Int, following: Int = 0
+    ) {
         self.pages = pages
         self.offset = offset
+        self.position = position
         self.tokens = tokens
         self.following = following
     }

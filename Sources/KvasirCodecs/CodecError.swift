@@ -2,7 +2,7 @@
 public struct CodecError: Error, Equatable, CustomStringConvertible {
     /// What is wrong, without the values.
     public struct Reason: Sendable, Hashable {
-        private enum Kind { case unknownCodec, unknownParameter, unsupportedShape }
+        private enum Kind { case unknownCodec, unknownParameter, unsupportedShape, unsupportedPart, needsCalibration }
         private let kind: Kind
 
         /// No codec has this name.
@@ -11,6 +11,10 @@ public struct CodecError: Error, Equatable, CustomStringConvertible {
         public static let unknownParameter = Reason(kind: .unknownParameter)
         /// The codec does not take heads of this shape.
         public static let unsupportedShape = Reason(kind: .unsupportedShape)
+        /// The codec does not take values, or not keys.
+        public static let unsupportedPart = Reason(kind: .unsupportedPart)
+        /// The codec needs statistics of the model that are not there.
+        public static let needsCalibration = Reason(kind: .needsCalibration)
     }
 
     /// What is wrong.
@@ -32,6 +36,7 @@ public struct CodecError: Error, Equatable, CustomStringConvertible {
         switch reason {
         case .unknownCodec: "'\(received)' is not a cache codec; \(remedy)"
         case .unknownParameter: "'\(received)' is not a parameter of this codec; \(remedy)"
+        case .unsupportedPart, .needsCalibration: "\(received) cannot be used: \(remedy)"
         default: "\(received) is not supported by this codec; \(remedy)"
         }
     }

@@ -35,9 +35,16 @@ public enum CodecRegistry {
         KiviCodec.family(bits: 2),
     ]
 
+    /// What every codec takes after its own parameters, in the order in which names are written.
+    static let modifiers = [RotatedCodec.parameter, CenteredCodec.parameter]
+
+    /// Those in words.
+    static let modifierList = modifiers.joined(separator: " and ")
+
     /// Returns the codec with a name such as `f16`, `nf4/b64` or `q4_0/rot`, in either case, parameters in any order.
     ///
-    /// Every codec takes the parameter `rot`: the same codec on rotated heads.
+    /// Every codec takes the parameters `rot`, the same codec on rotated heads, and `center`, the same on keys without
+    /// their mean.
     ///
     /// - Throws: `CodecError` naming the nearest codec if there is none of this name, or the permitted parameters.
     public static func codec(named text: String) throws(CodecError) -> any CacheCodec {
@@ -52,14 +59,17 @@ public enum CodecRegistry {
                 remedy: nearest.map { "did you mean '\($0)'? The codecs are \(all)" } ?? "the codecs are \(all)")
         }
         let parameters = words.dropFirst()
-        let base = try family.make(parameters.filter { $0 != RotatedCodec.parameter })
-        switch parameters.count(where: { $0 == RotatedCodec.parameter }) {
-        case 0: return base
-        case 1: return RotatedCodec(base: base)
-        default:
-            throw CodecError(
-                reason: .unknownParameter, received: text, remedy: "say '\(RotatedCodec.parameter)' once")
+        var codec = try family.make(parameters.filter { !modifiers.contains($0) })
+        for modifier in modifiers {
+            let times = parameters.count(where: { $0 == modifier })
+            guard times <= 1 else {
+                throw CodecError(reason: .unknownParameter, received: text, remedy: "say '\(modifier)' once")
+            }
+            guard times == 1 else { continue }
+            // The mean is taken away first, so that it is the outermost.
+            codec = modifier == RotatedCodec.parameter ? RotatedCodec(base: codec) : CenteredCodec(base: codec)
         }
+        return codec
     }
 
     /// Returns the name that takes the fewest edits to reach, if it takes fewer than half its letters.

@@ -34,7 +34,8 @@ public final class InferenceEngine {
     ///   - precision: how linear layers multiply.
     ///   - cacheInstructionSet: kernels of the cache alone, for comparing the fast ones with their plain twins; as
     ///     `instructionSet` if nil.
-    /// - Throws: `CacheError` if the model's heads do not suit a codec; `EngineError` if the context is not possible.
+    /// - Throws: `CacheError` if the model's heads do not suit a codec; `EngineError` if the context is not possible;
+    ///   `CalibrationError` if a codec needs a calibration and its file is damaged or another model's.
     public init(
         model: LanguageModel, cache: CacheConfiguration = .default, contextLength: Int? = nil,
         cacheBudget: Int = .max, threads: ThreadPool, instructionSet: InstructionSet,
@@ -44,7 +45,8 @@ public final class InferenceEngine {
         self.model = model
         self.contextLength = try Self.contextLength(contextLength, for: info)
         plan = try CachePlan(
-            cache, shape: info.cacheShape, instructionSet: cacheInstructionSet ?? instructionSet)
+            cache, shape: info.cacheShape, keys: try model.keyStatistics(for: cache),
+            instructionSet: cacheInstructionSet ?? instructionSet)
         pool = PagePool(plan: plan, budget: cacheBudget)
         operations = Operations(plan: plan, instructionSet: instructionSet, threads: threads, precision: precision)
         workspace = DecoderWorkspace(info)

@@ -1,5 +1,5 @@
 public import KvasirCache
-internal import KvasirCodecs
+public import KvasirCodecs
 
 /// A decoder-only language model of some family, its weights loaded.
 ///
@@ -39,6 +39,8 @@ public struct ModelInfo: Sendable, Hashable {
     public let feedForwardSize: Int
     /// The shape of its cache.
     public let cacheShape: CacheShape
+    /// How the keys of each layer are turned by position.
+    public let rotary: [RotaryGeometry]
 }
 
 /// The activations of a step, by role; reused from step to step.

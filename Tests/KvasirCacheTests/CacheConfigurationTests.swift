@@ -60,8 +60,8 @@ import Testing
         #expect(
             message("K=f16,V=nf4/b48")
                 == "cache 'K=f16,V=nf4/b48': 'b48' is not a parameter of this codec; nf4 takes one of b256, b128, "
-                + "b64, b32, head and one of s16, s32, and rot, each at most once")
-        #expect(message("f16/b64")?.hasSuffix("f16 takes no parameter but rot") == true)
+                + "b64, b32, head and one of s16, s32, rot and center, each at most once")
+        #expect(message("f16/b64")?.hasSuffix("f16 takes no parameter but rot and center") == true)
     }
 
     @Test func aMissingSideIsNamed() {

@@ -10,13 +10,13 @@ private struct GroupCodec: CacheCodec {
     var residual = 64
     var name: String { "group/g\(group)/r\(residual)" }
 
-    func keys(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any KeyCodec {
-        GroupKeys(shape: shape, groupTokens: group, residualTokens: residual)
+    func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
+        GroupKeys(shape: layer.shape, groupTokens: group, residualTokens: residual)
     }
 
-    func values(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any ValueCodec {
+    func values(of layer: LayerContext) throws(CodecError) -> any ValueCodec {
         ResidualValues(
-            base: try CodecRegistry.codec(named: "nf4/b32").values(shape: shape, instructionSet: instructionSet),
+            base: try CodecRegistry.codec(named: "nf4/b32").values(of: layer),
             residualTokens: residual)
     }
 
@@ -38,12 +38,13 @@ private struct GroupKeys: KeyCodec {
     }
     var queryBytes: Int { shape.headSize * 4 }
 
-    func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
+    func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
         Issue.record("a token of a group was stored alone")
     }
 
-    func encode(group vectors: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
-        #expect(slot % groupTokens == 0)
+    func encode(group vectors: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
+        #expect(position % groupTokens == 0)
+        let slot = position % PageGeometry.tokens
         let codes = part.assumingMemoryBound(to: Int8.self)
         let scales = (part + PageGeometry.tokens * shape.width).assumingMemoryBound(to: Float.self)
         for value in 0..<shape.width {
@@ -64,8 +65,8 @@ private struct GroupKeys: KeyCodec {
         return Float(codes[slot * shape.width + value]) * scales[slot / groupTokens * shape.width + value]
     }
 
-    func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
-        for index in 0..<shape.width { vector[index] = value(part, slot: slot, index) }
+    func decode(position: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
+        for index in 0..<shape.width { vector[index] = value(part, slot: position % PageGeometry.tokens, index) }
     }
 
     func prepare(query: UnsafePointer<Float>, factor: Float, into prepared: UnsafeMutableRawPointer) {
@@ -100,12 +101,12 @@ private struct ResidualValues: ValueCodec {
     var shape: HeadShape { base.shape }
     var storage: PartStorage { base.storage }
 
-    func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
-        base.encode(vector, slot: slot, into: part)
+    func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
+        base.encode(vector, position: position, into: part)
     }
 
-    func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
-        base.decode(slot: slot, of: part, into: vector)
+    func decode(position: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
+        base.decode(position: position, of: part, into: vector)
     }
 
     func mix(

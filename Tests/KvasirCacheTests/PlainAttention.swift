@@ -30,11 +30,11 @@ struct PlainAttention {
             packed.keys.withUnsafeMutableBufferPointer { keys in
                 packed.values.withUnsafeMutableBufferPointer { values in
                     for token in 0..<sequence.count {
-                        let (page, slot) = (pages[token / PageGeometry.tokens], token % PageGeometry.tokens)
+                        let page = pages[token / PageGeometry.tokens]
                         layer.keys.decode(
-                            slot: slot, of: page + layer.keyOffset, into: keys.baseAddress! + token * width)
+                            position: token, of: page + layer.keyOffset, into: keys.baseAddress! + token * width)
                         layer.values.decode(
-                            slot: slot, of: page + layer.valueOffset, into: values.baseAddress! + token * width)
+                            position: token, of: page + layer.valueOffset, into: values.baseAddress! + token * width)
                     }
                 }
             }

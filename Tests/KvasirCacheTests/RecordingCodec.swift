@@ -18,12 +18,12 @@ struct RecordingCodec: CacheCodec {
 
     var name: String { base.name }
 
-    func keys(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any KeyCodec {
-        RecordingKeys(base: try base.keys(shape: shape, instructionSet: instructionSet), record: record)
+    func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
+        RecordingKeys(base: try base.keys(of: layer), record: record)
     }
 
-    func values(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any ValueCodec {
-        RecordingValues(base: try base.values(shape: shape, instructionSet: instructionSet), record: record)
+    func values(of layer: LayerContext) throws(CodecError) -> any ValueCodec {
+        RecordingValues(base: try base.values(of: layer), record: record)
     }
 
     /// The plan of this codec for keys and values.
@@ -42,13 +42,13 @@ private struct RecordingKeys: KeyCodec {
     var storage: PartStorage { base.storage }
     var queryBytes: Int { base.queryBytes }
 
-    func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
-        base.encode(vector, slot: slot, into: part)
+    func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
+        base.encode(vector, position: position, into: part)
     }
 
-    func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
+    func decode(position: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
         record.decodes.add(1, ordering: .relaxed)
-        base.decode(slot: slot, of: part, into: vector)
+        base.decode(position: position, of: part, into: vector)
     }
 
     func prepare(query: UnsafePointer<Float>, factor: Float, into prepared: UnsafeMutableRawPointer) {
@@ -71,13 +71,13 @@ private struct RecordingValues: ValueCodec {
     var shape: HeadShape { base.shape }
     var storage: PartStorage { base.storage }
 
-    func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
-        base.encode(vector, slot: slot, into: part)
+    func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
+        base.encode(vector, position: position, into: part)
     }
 
-    func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
+    func decode(position: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
         record.decodes.add(1, ordering: .relaxed)
-        base.decode(slot: slot, of: part, into: vector)
+        base.decode(position: position, of: part, into: vector)
     }
 
     func mix(

@@ -165,7 +165,7 @@ private func hasWideRange(_ codec: any CacheCodec) -> Bool {
                 for slot in stride(from: 0, to: PageGeometry.tokens, by: part.groupTokens) {
                     let vectors = generator.normals(part.groupTokens * shape.width).map { round == 0 ? $0 : -$0 }
                     vectors.withUnsafeBufferPointer {
-                        part.store($0.baseAddress!, slot: slot, into: UnsafeMutableRawPointer(memory.pointer))
+                        part.store($0.baseAddress!, position: slot, into: UnsafeMutableRawPointer(memory.pointer))
                     }
                 }
                 let last = memory.pointer + part.storage.bytes - 4
@@ -209,18 +209,18 @@ private func hasWideRange(_ codec: any CacheCodec) -> Bool {
         let vectors = (0..<PageGeometry.tokens).map { _ in generator.normals(shape.width) }
         func decoded(_ slot: Int) -> [Float] {
             [Float](unsafeUninitializedCapacity: shape.width) { buffer, count in
-                codec.decode(slot: slot, of: memory, into: buffer.baseAddress!)
+                codec.decode(position: slot, of: memory, into: buffer.baseAddress!)
                 count = shape.width
             }
         }
         var expected: [[Float]] = []
         for (slot, vector) in vectors.enumerated() {
-            vector.withUnsafeBufferPointer { codec.encode($0.baseAddress!, slot: slot, into: memory) }
+            vector.withUnsafeBufferPointer { codec.encode($0.baseAddress!, position: slot, into: memory) }
             expected.append(decoded(slot))
             #expect((0...slot).allSatisfy { decoded($0) == expected[$0] })
         }
         // A slot may be written again, as after a sequence was cut back.
-        vectors[9].withUnsafeBufferPointer { codec.encode($0.baseAddress!, slot: 3, into: memory) }
+        vectors[9].withUnsafeBufferPointer { codec.encode($0.baseAddress!, position: 3, into: memory) }
         #expect(decoded(3) == expected[9])
         #expect(decoded(7) == expected[7])
     }
@@ -285,7 +285,7 @@ private func hasWideRange(_ codec: any CacheCodec) -> Bool {
 
 /// Attention on decoded tokens, in double precision; each result comes with the size of a sum of its terms had they
 /// random signs, which is what rounding errors are relative to (the sum itself may cancel).
-private struct PlainAttention {
+struct PlainAttention {
     let keys: [[Float]]
     let values: [[Float]]
     let size: Int

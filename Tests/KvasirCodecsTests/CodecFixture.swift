@@ -23,12 +23,15 @@ final class CodecFixture {
 
     init(
         codec: any CacheCodec, shape: HeadShape, tokens: Int, instructionSet: InstructionSet,
-        step: Int = 1, vectors: (inout PlainGenerator, Int) -> [Float] = { $0.normals($1) }
+        profile: KeyProfile? = nil, values valueCodec: (any CacheCodec)? = nil, step: Int = 1,
+        vectors: (inout PlainGenerator, Int) -> [Float] = { $0.normals($1) }
     ) throws {
         self.shape = shape
         self.tokens = tokens
-        keys = try codec.keys(shape: shape, instructionSet: instructionSet)
-        values = try codec.values(shape: shape, instructionSet: instructionSet)
+        let layer = LayerContext(shape: shape, instructionSet: instructionSet, keys: profile)
+        keys = try codec.keys(of: layer)
+        values = try (valueCodec ?? codec).values(of: layer)
+        keys.reserve(positions: max(tokens, 1))
         let group = max(keys.groupTokens, values.groupTokens)
         storedTokens = (tokens + group - 1) / group * group
         var generator = PlainGenerator(seed: UInt64(tokens * 31 + shape.width))
@@ -53,10 +56,10 @@ final class CodecFixture {
         let groups = storedTokens / codec.groupTokens
         for index in 0..<groups {
             let token = index * step % groups * codec.groupTokens
-            let (page, slot) = token.quotientAndRemainder(dividingBy: PageGeometry.tokens)
+            let page = token / PageGeometry.tokens
             vectors.withUnsafeBufferPointer {
                 codec.store(
-                    $0.baseAddress! + token * shape.width, slot: slot,
+                    $0.baseAddress! + token * shape.width, position: token,
                     into: UnsafeMutableRawPointer(mutating: pages[page]))
             }
         }
@@ -77,9 +80,9 @@ final class CodecFixture {
     func decodedValue(_ token: Int) -> [Float] { decode(values, valuePages, token) }
 
     private func decode(_ codec: any PageCodec, _ pages: [UnsafeRawPointer], _ token: Int) -> [Float] {
-        let (page, slot) = token.quotientAndRemainder(dividingBy: PageGeometry.tokens)
+        let page = token / PageGeometry.tokens
         return [Float](unsafeUninitializedCapacity: shape.width) { buffer, count in
-            codec.decode(slot: slot, of: pages[page], into: buffer.baseAddress!)
+            codec.decode(position: token, of: pages[page], into: buffer.baseAddress!)
             count = shape.width
         }
     }
@@ -94,14 +97,16 @@ final class CodecFixture {
         queries.withUnsafeBufferPointer { queries in
             for row in 0..<rows {
                 keys.prepare(
-                    query: queries.baseAddress! + row * shape.headSize, factor: 1,
-                    into: UnsafeMutableRawPointer(prepared.pointer + row * keys.queryBytes))
+                    query: queries.baseAddress! + row * shape.headSize, row: row, of: rows, head: head, factor: 1,
+                    into: UnsafeMutableRawPointer(prepared.pointer))
             }
         }
         keyPages.withUnsafeBufferPointer { pages in
             scores.withUnsafeMutableBufferPointer { scores in
                 keys.score(
-                    TokenRun(pages: pages.baseAddress! + firstPage, offset: 0, tokens: run), head: head,
+                    TokenRun(
+                        pages: pages.baseAddress! + firstPage, offset: 0, position: firstPage * PageGeometry.tokens,
+                        tokens: run), head: head,
                     queries: UnsafeRawPointer(prepared.pointer), rows: rows, into: scores.baseAddress!, stride: stride)
             }
         }
@@ -120,7 +125,7 @@ final class CodecFixture {
             padded.withUnsafeBufferPointer { weights in
                 out.withUnsafeMutableBufferPointer { out in
                     values.mix(
-                        TokenRun(pages: pages.baseAddress!, offset: 0, tokens: tokens), head: head,
+                        TokenRun(pages: pages.baseAddress!, offset: 0, position: 0, tokens: tokens), head: head,
                         weights: weights.baseAddress!, rows: rows, stride: stride, into: out.baseAddress!)
                     for row in 0..<rows { values.restore(out.baseAddress! + row * shape.headSize) }
                 }
@@ -132,11 +137,11 @@ final class CodecFixture {
 
 extension PageCodec {
     /// Stores `groupTokens` tokens, as the cache does.
-    func store(_ vectors: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
+    func store(_ vectors: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
         if groupTokens == 1 {
-            encode(vectors, slot: slot, into: part)
+            encode(vectors, position: position, into: part)
         } else {
-            encode(group: vectors, slot: slot, into: part)
+            encode(group: vectors, position: position, into: part)
         }
     }
 }

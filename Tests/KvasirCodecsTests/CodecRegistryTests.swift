@@ -34,7 +34,7 @@ import Testing
         #expect(
             error?.description
                 == "'b48' is not a parameter of this codec; nf4 takes one of b256, b128, b64, b32, head and one of s16, s32, "
-                + "and rot, each at most once")
+                + "rot and center, each at most once")
     }
 
     @Test(arguments: [

@@ -11,13 +11,14 @@ import Testing
         // The block is padded to one head with copies of its first value, which change neither maximum nor indices.
         let width = 16
         let padded = vector + [Float](repeating: vector[0], count: width - vector.count)
-        let format = try NormalFloatCodec(bits: bits).format(HeadShape(kvHeads: 1, headSize: width), .generic)
+        let format = try NormalFloatCodec(bits: bits).format(
+            LayerContext(shape: HeadShape(kvHeads: 1, headSize: width), instructionSet: .generic))
         let part = AlignedBuffer<UInt8>(zeroed: format.storage.bytes)
         let memory = UnsafeMutableRawPointer(part.pointer)
         let keys = BlockKeys(block: format)
-        padded.withUnsafeBufferPointer { keys.encode($0.baseAddress!, slot: 0, into: memory) }
+        padded.withUnsafeBufferPointer { keys.encode($0.baseAddress!, position: 0, into: memory) }
         let decoded = [Float](unsafeUninitializedCapacity: width) { buffer, count in
-            keys.decode(slot: 0, of: memory, into: buffer.baseAddress!)
+            keys.decode(position: 0, of: memory, into: buffer.baseAddress!)
             count = width
         }
         let scale = kv_f16_to_f32(memory.load(fromByteOffset: format.storage.codes, as: UInt16.self))

@@ -6,7 +6,8 @@ import Testing
 /// After a change that is meant, run the tests once with `KVASIR_UPDATE_SNAPSHOTS=1` and read the difference.
 struct HelpTests {
     static let commands = [
-        "", "generate", "chat", "models", "pull", "explain", "codecs", "evaluate", "evaluate perplexity",
+        "", "generate", "chat", "models", "pull", "explain", "codecs", "calibrate", "calibrate center", "evaluate",
+        "evaluate perplexity",
         "evaluate divergence", "bench",
     ]
 

@@ -132,7 +132,8 @@ private struct ContextRanges {
     subscript(index: Int) -> TokenRun {
         let first = index * Self.longest
         return TokenRun(
-            pages: pages + first / PageGeometry.tokens, offset: offset, tokens: min(Self.longest, tokens - first))
+            pages: pages + first / PageGeometry.tokens, offset: offset, position: first,
+            tokens: min(Self.longest, tokens - first))
     }
 }
 

@@ -94,9 +94,9 @@ extension PageCodec {
         for slot in stride(from: 0, to: PageGeometry.tokens, by: groupTokens) {
             let first = vectors + slot * shape.width
             if groupTokens > 1 {
-                encode(group: first, slot: slot, into: part)
+                encode(group: first, position: slot, into: part)
             } else {
-                encode(first, slot: slot, into: part)
+                encode(first, position: slot, into: part)
             }
         }
     }

@@ -57,6 +57,7 @@ struct kv_block_format {
     bool has_offsets;
     bool wide_scales;    // fp32 in place of fp16
     bool signed_scales;  // scales may be negative
+    bool adds_scores;    // scores are added to what is there
     uint32_t zero_code;  // stored where the input is NaN or the whole block is zero
     kv_block_quantizer quantize;
     // Up to 5 bits: ascending levels; a value above thresholds[i] (of the scaled block) takes a code above i. At 5 bits
@@ -105,6 +106,9 @@ uint32_t kv_block_offset_bits(const kv_block_format *format, const void *part, s
 // Brings a query of one head into the form the score kernels take: floats for the plain row, and 8-bit codes with one
 // scale per unit for the others. `prepared` has format->query_bytes bytes.
 void kv_block_prepare_query(const kv_block_format *format, const float *query, float factor, void *prepared);
+
+// Reads a prepared query as the 8-bit kernels take it: codes times scales.
+void kv_block_rounded_query(const kv_block_format *format, const void *prepared, float *query);
 
 // As in kv_dense.h: a row's result depends neither on the other rows nor on how a run is cut between pages.
 typedef void (*kv_block_score)(const kv_block_format *format, const kv_run *keys, uint32_t head, const void *queries,

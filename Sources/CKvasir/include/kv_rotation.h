@@ -15,6 +15,6 @@ kv_rotate kv_rotate_for(kv_isa isa);
 
 // Memory of the calling thread for KV_MAX_VECTOR floats, so that a vector can be transformed without an allocation and
 // without touching the original. Valid until the thread's next call.
-float *kv_rotation_scratch(void);
+float *kv_vector_scratch(void);
 
 #endif

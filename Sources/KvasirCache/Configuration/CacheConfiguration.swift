@@ -11,6 +11,11 @@ public import KvasirCodecs
 /// The first clause is a codec for keys and values, one for each, or the name of a preset. It prints itself canonically,
 /// presets written out, and parses what it prints.
 public struct CacheConfiguration: Sendable, Hashable, CustomStringConvertible {
+    /// Whether some layer's codec needs what `kvasir calibrate` measures.
+    public var needsCalibration: Bool {
+        codecs.needsCalibration || overrides.contains(where: \.codecs.needsCalibration)
+    }
+
     /// The codecs of all layers that no override names.
     public let codecs: CodecPair
     /// The layers that differ, in the order in which they were given; a model's layer may be in one of them at most.
@@ -83,6 +88,11 @@ public struct CodecPair: Sendable, Hashable, CustomStringConvertible {
     init(canonicalKeys: String, canonicalValues: String) {
         keys = canonicalKeys
         values = canonicalValues
+    }
+
+    /// Whether a codec of the pair needs what `kvasir calibrate` measures.
+    var needsCalibration: Bool {
+        [keys, values].contains { (try? CodecRegistry.codec(named: $0))?.needsCalibration == true }
     }
 
     /// Creates a pair from the names of two codecs.

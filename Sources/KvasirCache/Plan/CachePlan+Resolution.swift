@@ -65,6 +65,7 @@ extension CachePlan {
     /// Places the parts of one layer after the other in the packed page and in the window page.
     struct Layout {
         private let configuration: CacheConfiguration
+        private let profiles: KeyProfiles
         private let shape: HeadShape
         private let instructionSet: InstructionSet
         private(set) var pageBytes = 0
@@ -72,8 +73,11 @@ extension CachePlan {
         private var sinks = 0
         private var longest = 0
 
-        init(_ configuration: CacheConfiguration, shape: HeadShape, instructionSet: InstructionSet) {
+        init(
+            _ configuration: CacheConfiguration, profiles: KeyProfiles, shape: HeadShape, instructionSet: InstructionSet
+        ) {
             self.configuration = configuration
+            self.profiles = profiles
             self.shape = shape
             self.instructionSet = instructionSet
         }
@@ -81,16 +85,16 @@ extension CachePlan {
         var window: WindowGeometry { WindowGeometry(pageBytes: windowBytes, sinks: sinks, longest: longest) }
 
         mutating func layer(_ index: Int, _ codecs: LayerCodecs) throws(CacheError) -> Layer {
-            let (shape, instructionSet) = (shape, instructionSet)
+            let context = LayerContext(shape: shape, instructionSet: instructionSet, keys: profiles[index])
             let keys: any KeyCodec
             let values: any ValueCodec
             do throws(CodecError) {
-                keys = try codecs.keys.keys(shape: shape, instructionSet: instructionSet)
+                keys = try codecs.keys.keys(of: context)
             } catch {
                 throw Self.impossible(layer: index, part: "K", codec: codecs.keys.name, error)
             }
             do throws(CodecError) {
-                values = try codecs.values.values(shape: shape, instructionSet: instructionSet)
+                values = try codecs.values.values(of: context)
             } catch {
                 throw Self.impossible(layer: index, part: "V", codec: codecs.values.name, error)
             }
@@ -103,10 +107,10 @@ extension CachePlan {
                 keys: keys, values: values, keyOffset: Self.place(keys.storage, in: &pageBytes),
                 valueOffset: Self.place(values.storage, in: &pageBytes),
                 exactKeys: try part(keyTokens, index, "K", storage: \.storage) { (codec) throws(CodecError) in
-                    try codec.keys(shape: shape, instructionSet: instructionSet)
+                    try codec.keys(of: context)
                 },
                 exactValues: try part(valueTokens, index, "V", storage: \.storage) { (codec) throws(CodecError) in
-                    try codec.values(shape: shape, instructionSet: instructionSet)
+                    try codec.values(of: context)
                 })
         }
 

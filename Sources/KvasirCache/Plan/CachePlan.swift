@@ -83,26 +83,30 @@ public struct CachePlan: Sendable {
     /// - Parameters:
     ///   - configuration: what was asked for.
     ///   - shape: the model's shape.
+    ///   - keys: what is known of the model's keys; codecs that need it refuse to do without.
     ///   - instructionSet: which kernels.
     ///   - warnings: what the model's family has to say of the configuration, a line each.
     /// - Throws: `CacheError` naming the layer, the codec, the reason and the nearest possible value.
     public init(
-        _ configuration: CacheConfiguration, shape: CacheShape, instructionSet: InstructionSet, warnings: [String] = []
+        _ configuration: CacheConfiguration, shape: CacheShape, keys: KeyStatistics = KeyStatistics(),
+        instructionSet: InstructionSet, warnings: [String] = []
     ) throws(CacheError) {
         let codecs = try LayerCodecs(configuration.codecs, of: configuration)
         try self.init(
-            configuration, keys: codecs.keys, values: codecs.values, shape: shape, instructionSet: instructionSet,
-            warnings: warnings)
+            configuration, keys: codecs.keys, values: codecs.values, shape: shape, statistics: keys,
+            instructionSet: instructionSet, warnings: warnings)
     }
 
     /// Resolves a configuration with codecs that need not be in the registry.
     init(
         _ configuration: CacheConfiguration, keys: any CacheCodec, values: any CacheCodec, shape: CacheShape,
-        instructionSet: InstructionSet, warnings: [String] = []
+        statistics: KeyStatistics = KeyStatistics(), instructionSet: InstructionSet, warnings: [String] = []
     ) throws(CacheError) {
         let base = LayerCodecs(keys: keys, values: values)
         let codecs = try Self.codecs(of: configuration, base: base, layers: shape.layers)
-        var layout = Layout(configuration, shape: shape.heads, instructionSet: instructionSet)
+        let profiles = try KeyProfiles(statistics, shape: shape, instructionSet: instructionSet)
+        var layout = Layout(
+            configuration, profiles: profiles, shape: shape.heads, instructionSet: instructionSet)
         var layers: [Layer] = []
         for (index, codecs) in codecs.enumerated() { layers.append(try layout.layer(index, codecs)) }
         self.configuration = configuration

@@ -65,7 +65,8 @@ extension Step {
             preconditionFailure("a sequence with a window has window pages")
         }
         return TokenRun(
-            pages: pages + page / PageGeometry.tokens, offset: offset, tokens: min(end - page, PageGeometry.tokens))
+            pages: pages + page / PageGeometry.tokens, offset: offset, position: page,
+            tokens: min(end - page, PageGeometry.tokens))
     }
 
     func scoreWindowed(

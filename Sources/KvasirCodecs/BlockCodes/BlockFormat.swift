@@ -127,12 +127,12 @@ struct BlockKeys: KeyCodec {
     var storage: PartStorage { block.storage }
     var queryBytes: Int { Int(block.format.query_bytes) }
 
-    func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
-        withUnsafePointer(to: block.format) { kv_block_encode_keys($0, vector, slot, part) }
+    func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
+        withUnsafePointer(to: block.format) { kv_block_encode_keys($0, vector, position % PageGeometry.tokens, part) }
     }
 
-    func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
-        withUnsafePointer(to: block.format) { kv_block_decode_keys($0, part, slot, vector) }
+    func decode(position: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
+        withUnsafePointer(to: block.format) { kv_block_decode_keys($0, part, position % PageGeometry.tokens, vector) }
     }
 
     func prepare(query: UnsafePointer<Float>, factor: Float, into prepared: UnsafeMutableRawPointer) {
@@ -149,6 +149,23 @@ struct BlockKeys: KeyCodec {
             }
         }
     }
+
+    /// Reads a prepared query as rounded to 8 bits: `shape.headSize` values.
+    func readRounded(_ prepared: UnsafeRawPointer, into query: UnsafeMutablePointer<Float>) {
+        withUnsafePointer(to: block.format) { kv_block_rounded_query($0, prepared, query) }
+    }
+
+    /// As `score`, adding to what is there.
+    func addScores(
+        _ run: TokenRun, head: Int, queries: UnsafeRawPointer, rows: Int, into scores: UnsafeMutablePointer<Float>,
+        stride: Int
+    ) {
+        var format = block.format
+        format.adds_scores = true
+        withUnsafePointer(to: run.kernelRun) { run in
+            block.kernels.score(&format, run, UInt32(head), queries, rows, scores, stride)
+        }
+    }
 }
 
 /// Values as codes of a block format.
@@ -159,12 +176,12 @@ struct BlockValues: ValueCodec {
     var shape: HeadShape { block.shape }
     var storage: PartStorage { block.storage }
 
-    func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
-        withUnsafePointer(to: block.format) { kv_block_encode_values($0, vector, slot, part) }
+    func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
+        withUnsafePointer(to: block.format) { kv_block_encode_values($0, vector, position % PageGeometry.tokens, part) }
     }
 
-    func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
-        withUnsafePointer(to: block.format) { kv_block_decode_values($0, part, slot, vector) }
+    func decode(position: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
+        withUnsafePointer(to: block.format) { kv_block_decode_values($0, part, position % PageGeometry.tokens, vector) }
     }
 
     func mix(

@@ -59,7 +59,7 @@ struct BlockParameters: Sendable, Hashable {
             } else {
                 throw CodecError(
                     reason: .unknownParameter, received: parameter,
-                    remedy: "\(codec) takes \(Self.permitted), and \(RotatedCodec.parameter), each at most once")
+                    remedy: "\(codec) takes \(Self.permitted), \(CodecRegistry.modifierList), each at most once")
             }
         }
         self.init(block: block ?? usual, scales: scales ?? .float16)

@@ -27,28 +27,29 @@ struct DenseCodec: CacheCodec {
             if let parameter = parameters.first {
                 throw CodecError(
                     reason: .unknownParameter, received: parameter,
-                    remedy: "\(element.rawValue) takes no parameter but \(RotatedCodec.parameter)")
+                    remedy: "\(element.rawValue) takes no parameter but \(CodecRegistry.modifierList)")
             }
             return codec
         }
     }
 
-    func keys(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any KeyCodec {
-        try layout(shape: shape, instructionSet: instructionSet)
+    func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
+        try layout(layer)
     }
 
-    func values(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any ValueCodec {
-        DenseValues(layout: try layout(shape: shape, instructionSet: instructionSet))
+    func values(of layer: LayerContext) throws(CodecError) -> any ValueCodec {
+        DenseValues(layout: try layout(layer))
     }
 
-    private func layout(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> DenseKeys {
+    private func layout(_ layer: LayerContext) throws(CodecError) -> DenseKeys {
+        let shape = layer.shape
         guard shape.headSize > 0, shape.kvHeads > 0, shape.width <= PageGeometry.longestVector else {
             throw CodecError(
                 reason: .unsupportedShape, received: "\(shape.kvHeads) heads of \(shape.headSize) channels",
                 remedy: "a token's vector has 1 to \(PageGeometry.longestVector) values")
         }
         // The vector kernels take 16 channels at a time; other head sizes are served by the plain ones.
-        let isa = kv_isa(rawValue: (shape.headSize % 16 == 0 ? instructionSet : .generic).code)
+        let isa = kv_isa(rawValue: (shape.headSize % 16 == 0 ? layer.instructionSet : .generic).code)
         return DenseKeys(shape: shape, element: element, isa: isa)
     }
 }
@@ -78,19 +79,19 @@ private struct DenseKeys: KeyCodec, @unchecked Sendable {  // the kernel table i
 
     var queryBytes: Int { shape.headSize * MemoryLayout<Float>.stride }
 
-    func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
+    func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
         switch element {
-        case .float32: kv_dense_f32_encode_keys(heads, vector, slot, part)
-        case .float16: kv_dense_f16_encode_keys(heads, vector, slot, part)
-        case .bfloat16: kv_dense_bf16_encode_keys(heads, vector, slot, part)
+        case .float32: kv_dense_f32_encode_keys(heads, vector, position % PageGeometry.tokens, part)
+        case .float16: kv_dense_f16_encode_keys(heads, vector, position % PageGeometry.tokens, part)
+        case .bfloat16: kv_dense_bf16_encode_keys(heads, vector, position % PageGeometry.tokens, part)
         }
     }
 
-    func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
+    func decode(position: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
         switch element {
-        case .float32: kv_dense_f32_decode_keys(heads, part, slot, vector)
-        case .float16: kv_dense_f16_decode_keys(heads, part, slot, vector)
-        case .bfloat16: kv_dense_bf16_decode_keys(heads, part, slot, vector)
+        case .float32: kv_dense_f32_decode_keys(heads, part, position % PageGeometry.tokens, vector)
+        case .float16: kv_dense_f16_decode_keys(heads, part, position % PageGeometry.tokens, vector)
+        case .bfloat16: kv_dense_bf16_decode_keys(heads, part, position % PageGeometry.tokens, vector)
         }
     }
 
@@ -116,19 +117,19 @@ private struct DenseValues: ValueCodec {
     var shape: HeadShape { layout.shape }
     var storage: PartStorage { layout.storage }
 
-    func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
+    func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
         switch layout.element {
-        case .float32: kv_dense_f32_encode_values(layout.heads, vector, slot, part)
-        case .float16: kv_dense_f16_encode_values(layout.heads, vector, slot, part)
-        case .bfloat16: kv_dense_bf16_encode_values(layout.heads, vector, slot, part)
+        case .float32: kv_dense_f32_encode_values(layout.heads, vector, position % PageGeometry.tokens, part)
+        case .float16: kv_dense_f16_encode_values(layout.heads, vector, position % PageGeometry.tokens, part)
+        case .bfloat16: kv_dense_bf16_encode_values(layout.heads, vector, position % PageGeometry.tokens, part)
         }
     }
 
-    func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
+    func decode(position: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
         switch layout.element {
-        case .float32: kv_dense_f32_decode_values(layout.heads, part, slot, vector)
-        case .float16: kv_dense_f16_decode_values(layout.heads, part, slot, vector)
-        case .bfloat16: kv_dense_bf16_decode_values(layout.heads, part, slot, vector)
+        case .float32: kv_dense_f32_decode_values(layout.heads, part, position % PageGeometry.tokens, vector)
+        case .float16: kv_dense_f16_decode_values(layout.heads, part, position % PageGeometry.tokens, vector)
+        case .bfloat16: kv_dense_bf16_decode_values(layout.heads, part, position % PageGeometry.tokens, vector)
         }
     }
 

@@ -18,18 +18,18 @@ struct GGMLCodec: CacheCodec {
             if let parameter = parameters.first {
                 throw CodecError(
                     reason: .unknownParameter, received: parameter,
-                    remedy: "\(type.rawValue) takes no parameter but \(RotatedCodec.parameter)")
+                    remedy: "\(type.rawValue) takes no parameter but \(CodecRegistry.modifierList)")
             }
             return GGMLCodec(type: type)
         }
     }
 
-    func keys(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any KeyCodec {
-        BlockKeys(block: try type.format(shape, instructionSet))
+    func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
+        BlockKeys(block: try type.format(layer.shape, layer.instructionSet))
     }
 
-    func values(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any ValueCodec {
-        BlockValues(block: try type.format(shape, instructionSet))
+    func values(of layer: LayerContext) throws(CodecError) -> any ValueCodec {
+        BlockValues(block: try type.format(layer.shape, layer.instructionSet))
     }
 }
 

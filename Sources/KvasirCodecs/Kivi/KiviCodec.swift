@@ -67,7 +67,7 @@ struct KiviCodec: CacheCodec {
                 throw CodecError(
                     reason: .unknownParameter, received: parameter,
                     remedy: "kivi\(bits) takes one of \(groups) and one of \(residuals), "
-                        + "and \(RotatedCodec.parameter), each at most once")
+                        + "\(CodecRegistry.modifierList), each at most once")
             }
         }
         let (tokens, block) = (group ?? Self.usualGroup, residual ?? Self.usualResidual)
@@ -79,15 +79,15 @@ struct KiviCodec: CacheCodec {
         self.init(bits: bits, group: tokens, residual: block)
     }
 
-    func keys(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any KeyCodec {
-        try KiviKeys(codec: self, shape: shape, instructionSet: instructionSet)
+    func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
+        try KiviKeys(codec: self, shape: layer.shape, instructionSet: layer.instructionSet)
     }
 
-    func values(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any ValueCodec {
+    func values(of layer: LayerContext) throws(CodecError) -> any ValueCodec {
         BlockValues(
             block: try BlockFormat(
                 bits: bits, levels: .integers(from: 0), block: .values(group), hasOffsets: true,
-                quantization: KV_QUANTIZE_STORED_RANGE, shape: shape, instructionSet: instructionSet),
+                quantization: KV_QUANTIZE_STORED_RANGE, shape: layer.shape, instructionSet: layer.instructionSet),
             residualTokens: residual)
     }
 }
@@ -121,16 +121,16 @@ private struct KiviKeys: KeyCodec, @unchecked Sendable {  // the pointer is to a
 
     var queryBytes: Int { shape.headSize * MemoryLayout<Float>.stride }
 
-    func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
+    func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
         preconditionFailure("keys are encoded in groups")
     }
 
-    func encode(group vectors: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
-        withUnsafePointer(to: format) { kv_kivi_encode($0, vectors, slot, part) }
+    func encode(group vectors: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
+        withUnsafePointer(to: format) { kv_kivi_encode($0, vectors, position % PageGeometry.tokens, part) }
     }
 
-    func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
-        withUnsafePointer(to: format) { kv_kivi_decode($0, part, slot, vector) }
+    func decode(position: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
+        withUnsafePointer(to: format) { kv_kivi_decode($0, part, position % PageGeometry.tokens, vector) }
     }
 
     func prepare(query: UnsafePointer<Float>, factor: Float, into prepared: UnsafeMutableRawPointer) {

@@ -39,22 +39,22 @@ struct LloydMaxCodec: CacheCodec {
         }
     }
 
-    func keys(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any KeyCodec {
-        BlockKeys(block: try format(shape, instructionSet))
+    func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
+        BlockKeys(block: try format(layer))
     }
 
-    func values(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any ValueCodec {
-        BlockValues(block: try format(shape, instructionSet))
+    func values(of layer: LayerContext) throws(CodecError) -> any ValueCodec {
+        BlockValues(block: try format(layer))
     }
 
-    private func format(_ shape: HeadShape, _ instructionSet: InstructionSet) throws(CodecError) -> BlockFormat {
+    private func format(_ layer: LayerContext) throws(CodecError) -> BlockFormat {
         let positive = Self.positiveLevels[bits - 1]
         let reach = positive.last ?? 1
         let half = positive.map { Float($0 / reach) }
         return try BlockFormat(
             bits: bits, levels: .table(half.reversed().map { -$0 } + half), block: parameters.block,
-            scales: parameters.scales, quantization: KV_QUANTIZE_FITTED, reach: Float(reach), shape: shape,
-            instructionSet: instructionSet)
+            scales: parameters.scales, quantization: KV_QUANTIZE_FITTED, reach: Float(reach), shape: layer.shape,
+            instructionSet: layer.instructionSet)
     }
 }
 

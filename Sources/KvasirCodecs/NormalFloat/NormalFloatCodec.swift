@@ -36,18 +36,19 @@ struct NormalFloatCodec: CacheCodec {
         }
     }
 
-    func keys(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any KeyCodec {
-        BlockKeys(block: try format(shape, instructionSet))
+    func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
+        BlockKeys(block: try format(layer))
     }
 
-    func values(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any ValueCodec {
-        BlockValues(block: try format(shape, instructionSet))
+    func values(of layer: LayerContext) throws(CodecError) -> any ValueCodec {
+        BlockValues(block: try format(layer))
     }
 
-    func format(_ shape: HeadShape, _ instructionSet: InstructionSet) throws(CodecError) -> BlockFormat {
+    func format(_ layer: LayerContext) throws(CodecError) -> BlockFormat {
         try BlockFormat(
             bits: bits, levels: .table(Self.levels(bits: bits)), block: parameters.block, scales: parameters.scales,
-            quantization: KV_QUANTIZE_ABSMAX, shape: shape, instructionSet: instructionSet)
+            quantization: KV_QUANTIZE_ABSMAX, shape: layer.shape,
+            instructionSet: layer.instructionSet)
     }
 }
 

@@ -20,14 +20,14 @@ struct RotatedCodec: CacheCodec {
     var keySpace: KeySpace { base.keySpace }
     var needsCalibration: Bool { base.needsCalibration }
 
-    func keys(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any KeyCodec {
-        let rotation = try HeadRotation(shape: shape, instructionSet: instructionSet)
-        return RotatedKeys(base: try base.keys(shape: shape, instructionSet: instructionSet), rotation: rotation)
+    func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
+        let rotation = try HeadRotation(shape: layer.shape, instructionSet: layer.instructionSet)
+        return RotatedKeys(base: try base.keys(of: layer), rotation: rotation)
     }
 
-    func values(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) -> any ValueCodec {
-        let rotation = try HeadRotation(shape: shape, instructionSet: instructionSet)
-        return RotatedValues(base: try base.values(shape: shape, instructionSet: instructionSet), rotation: rotation)
+    func values(of layer: LayerContext) throws(CodecError) -> any ValueCodec {
+        let rotation = try HeadRotation(shape: layer.shape, instructionSet: layer.instructionSet)
+        return RotatedValues(base: try base.values(of: layer), rotation: rotation)
     }
 }
 
@@ -67,7 +67,7 @@ struct HeadRotation: Sendable {
 
     /// Returns `count` values transformed, in memory that is the thread's until its next call.
     func applied(to values: UnsafePointer<Float>, count: Int) -> UnsafePointer<Float> {
-        guard let scratch = kv_rotation_scratch() else { preconditionFailure("every thread has its scratch memory") }
+        guard let scratch = kv_vector_scratch() else { preconditionFailure("every thread has its scratch memory") }
         scratch.update(from: values, count: count)
         apply(to: scratch, count: count)
         return UnsafePointer(scratch)
@@ -97,20 +97,22 @@ struct RotatedKeys: KeyCodec {
     var residualTokens: Int { base.residualTokens }
     var queryBytes: Int { base.queryBytes }
 
-    func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
-        base.encode(rotation.applied(to: vector, count: shape.width), slot: slot, into: part)
+    func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
+        base.encode(rotation.applied(to: vector, count: shape.width), position: position, into: part)
     }
 
-    func encode(group vectors: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
+    func encode(group vectors: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
         rotation.withApplied(to: vectors, count: groupTokens * shape.width) {
-            base.encode(group: $0, slot: slot, into: part)
+            base.encode(group: $0, position: position, into: part)
         }
     }
 
-    func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
-        base.decode(slot: slot, of: part, into: vector)
+    func decode(position: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
+        base.decode(position: position, of: part, into: vector)
         rotation.apply(to: vector, count: shape.width)
     }
+
+    func reserve(positions: Int) { base.reserve(positions: positions) }
 
     func prepare(query: UnsafePointer<Float>, factor: Float, into prepared: UnsafeMutableRawPointer) {
         base.prepare(query: rotation.applied(to: query, count: shape.headSize), factor: factor, into: prepared)
@@ -134,18 +136,18 @@ struct RotatedValues: ValueCodec {
     var groupTokens: Int { base.groupTokens }
     var residualTokens: Int { base.residualTokens }
 
-    func encode(_ vector: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
-        base.encode(rotation.applied(to: vector, count: shape.width), slot: slot, into: part)
+    func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
+        base.encode(rotation.applied(to: vector, count: shape.width), position: position, into: part)
     }
 
-    func encode(group vectors: UnsafePointer<Float>, slot: Int, into part: UnsafeMutableRawPointer) {
+    func encode(group vectors: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
         rotation.withApplied(to: vectors, count: groupTokens * shape.width) {
-            base.encode(group: $0, slot: slot, into: part)
+            base.encode(group: $0, position: position, into: part)
         }
     }
 
-    func decode(slot: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
-        base.decode(slot: slot, of: part, into: vector)
+    func decode(position: Int, of part: UnsafeRawPointer, into vector: UnsafeMutablePointer<Float>) {
+        base.decode(position: position, of: part, into: vector)
         rotation.apply(to: vector, count: shape.width)
     }
 

@@ -13,22 +13,26 @@ public final class LanguageModel: Sendable {
     /// The file's path.
     public let path: String
 
+    /// Where the calibration lies that codecs with '/center' need; beside the model if nil.
+    let calibrationPath: String?
     private let chatTemplateSource: String?
 
     /// Loads a GGUF file.
     ///
     /// - Parameters:
     ///   - path: where the file is.
+    ///   - calibration: the file of a calibration; that beside the model is looked for if nil.
     ///   - threads: used to repack the weights.
     /// - Throws: `GGUFError`, `WeightError`, `ModelError`, `TokenizerError` or `EngineError`, whichever says best what is
     ///   wrong with the file.
-    public init(path: String, threads: ThreadPool) throws {
+    public init(path: String, calibration: String? = nil, threads: ThreadPool) throws {
         let file = try GGUFFile(path: path)
         // The vocabulary first: it is quick to check, the weights are not.
         tokenizer = try BytePairTokenizer(TokenizerVocabulary(file))
         decoder = try ModelLoader.load(file, threads: threads)
         chatTemplateSource = try file.metadata.string(ifPresent: "tokenizer.chat_template")
         self.path = path
+        calibrationPath = calibration
         guard tokenizer.vocabularySize <= decoder.info.vocabularySize else {
             throw EngineError(
                 .inconsistentFile, received: "\(tokenizer.vocabularySize) tokens",

@@ -1,4 +1,5 @@
 internal import CKvasir
+internal import Foundation
 internal import KvasirCache
 internal import KvasirCodecs
 internal import KvasirNumerics
@@ -213,11 +214,20 @@ struct LlamaConfiguration {
         return Double(base)
     }
 
+    /// Pair i of d channels turns by base^(-2i/d) a position.
+    var rotary: RotaryGeometry {
+        RotaryGeometry(
+            frequencies: (0..<rotaryDimensions / 2).map {
+                pow(rotaryBase, -2 * Double($0) / Double(rotaryDimensions))
+            }, pairing: .adjacent)
+    }
+
     func info(of file: GGUFFile, vocabularySize: Int) throws -> ModelInfo {
         ModelInfo(
             architecture: "llama", name: try file.metadata.string(ifPresent: "general.name") ?? "unnamed",
             vocabularySize: vocabularySize, contextLength: contextLength, hiddenSize: hiddenSize,
             feedForwardSize: feedForwardSize,
-            cacheShape: CacheShape(layers: layers, heads: heads, queryHeads: queryHeads))
+            cacheShape: CacheShape(layers: layers, heads: heads, queryHeads: queryHeads),
+            rotary: [RotaryGeometry](repeating: rotary, count: layers))
     }
 }

@@ -25,10 +25,13 @@ struct Explain: AsyncParsableCommand {
         let reference = try model.reference()
         let instructionSet = try ComputeOptions().instructionSet()
         let file = try await ModelFetcher().fetch(reference, interrupts: Interrupts())
-        let info = try ModelLoader.info(GGUFFile(path: file.path))
+        let tensors = try GGUFFile(path: file.path)
+        let info = try ModelLoader.info(tensors)
+        let keys = try info.keyStatistics(
+            for: configuration, of: tensors, path: file.path, calibration: cache.calibration)
         let report = CacheReport(
             info: info, path: file.path,
-            plan: try CachePlan(configuration, shape: info.cacheShape, instructionSet: instructionSet),
+            plan: try CachePlan(configuration, shape: info.cacheShape, keys: keys, instructionSet: instructionSet),
             context: try InferenceEngine.contextLength(context.context, for: info), budget: budget)
         report.plan.noteWarnings()
         if json {

@@ -10,6 +10,7 @@ import KvasirNumerics
 struct EngineSettings {
     let reference: ModelReference
     let cache: CacheConfiguration
+    let calibration: String?
     let cacheBudget: Int?
     let contextLength: Int?
     let threads: ThreadPool
@@ -20,6 +21,7 @@ struct EngineSettings {
 
     init(_ model: ModelOptions, _ cache: CacheOptions, _ compute: ComputeOptions, contextLength: Int?) throws {
         self.cache = try cache.configuration()
+        calibration = cache.calibration
         cacheBudget = try cache.budget()
         self.contextLength = contextLength
         instructionSet = try compute.instructionSet()
@@ -31,8 +33,9 @@ struct EngineSettings {
     func load(interrupts: Interrupts) async throws -> InferenceEngine {
         let file = try await ModelFetcher().fetch(reference, interrupts: interrupts)
         let engine = try InferenceEngine(
-            model: LanguageModel(path: file.path, threads: threads), cache: cache, contextLength: contextLength,
-            cacheBudget: cacheBudget ?? .max, threads: threads, instructionSet: instructionSet, precision: precision,
+            model: LanguageModel(path: file.path, calibration: calibration, threads: threads), cache: cache,
+            contextLength: contextLength, cacheBudget: cacheBudget ?? .max, threads: threads,
+            instructionSet: instructionSet, precision: precision,
             cacheInstructionSet: cacheInstructionSet)
         engine.plan.noteWarnings()
         return engine

@@ -185,6 +185,12 @@ void kv_block_decode_values(const kv_block_format *format, const void *part, siz
         }
 }
 
+void kv_block_rounded_query(const kv_block_format *format, const void *prepared, float *query) {
+    const kv_block_query source = kv_block_query_at(format, prepared, 0);
+    for (size_t channel = 0; channel < format->heads.head_size; channel++)
+        query[channel] = source.codes[channel] * source.scales[channel / format->unit];
+}
+
 // In vectors of 16 whatever the machine, so that sums are added in one order everywhere.
 void kv_block_prepare_query(const kv_block_format *format, const float *query, float factor, void *prepared) {
 #pragma clang fp contract(off)

@@ -5,7 +5,7 @@
 
 static _Thread_local float scratch[KV_MAX_VECTOR];
 
-float *kv_rotation_scratch(void) { return scratch; }
+float *kv_vector_scratch(void) { return scratch; }
 
 void kv_rotate_generic(float *values, size_t count, size_t block) { rotate(values, count, block); }
 

@@ -1,0 +1,78 @@
+import ArgumentParser
+import KvasirCache
+import KvasirCalibration
+import KvasirEngine
+import KvasirHub
+import KvasirModels
+import KvasirTokenizers
+
+/// `kvasir calibrate`: statistics of a model that some codecs need.
+struct Calibrate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measures what some codecs need to know of a model.", subcommands: [CalibrateCenter.self])
+}
+
+/// `kvasir calibrate center`.
+struct CalibrateCenter: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "center",
+        abstract: "Measures the mean keys of a model, for codecs with '/center'.",
+        discussion: """
+            The mean of a head's keys before rotary embedding need not be stored for every token: with it taken away, \
+            4-bit keys lose a quarter to a half of what they lose with it. The measurement takes seconds, once per model; the file is \
+            found again where it is written, beside the model. Without --text the model makes up the text itself.
+            """)
+
+    @Option(help: ArgumentHelp("A text to measure on.", valueName: "file"), completion: .file())
+    var text: String?
+
+    @Option(help: ArgumentHelp("The most tokens of the text to run.", valueName: "count"))
+    var tokens = 4096
+
+    @Option(help: ArgumentHelp("What a made-up text starts from.", valueName: "number"))
+    var seed: UInt64 = 0
+
+    @Option(
+        help: ArgumentHelp("Where to write. (default: MODEL.center.safetensors, beside the model)", valueName: "file"),
+        completion: .file())
+    var output: String?
+
+    @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Computing") var compute: ComputeOptions
+
+    /// Tokens that run through the model as one sequence.
+    private static let window = 512
+
+    func validate() throws {
+        if tokens < 1 { throw ValidationError("--tokens is \(tokens): run at least 1") }
+    }
+
+    func run() async throws {
+        let instructionSet = try compute.instructionSet()
+        let threads = try compute.threadPool()
+        let reference = try model.reference()
+        let bytes = try text.map(TextFile.read)
+        let file = try await ModelFetcher().fetch(reference, interrupts: Interrupts())
+        let loaded = try LanguageModel(path: file.path, threads: threads)
+        let context = min(Self.window, loaded.decoder.info.contextLength)
+        let engine = try InferenceEngine(
+            model: loaded, cache: CacheConfiguration(parsing: CenterMeasurement.cache), contextLength: context,
+            threads: threads, instructionSet: instructionSet)
+        var measurement = try CenterMeasurement(engine: engine)
+        let source: String
+        if let bytes, let text {
+            let all = loaded.tokenizer.encode(bytes, addSpecial: true, parseSpecial: false).prefix(tokens)
+            for start in stride(from: 0, to: all.count, by: context) {
+                try measurement.add(Array(all[start..<min(start + context, all.count)]))
+            }
+            source = "\(text), \(all.count) tokens"
+        } else {
+            try SelfText(seed: seed).run(on: engine, into: &measurement)
+            source = "text of the model's own, seed \(seed)"
+        }
+        let path = output ?? CenterCalibration.path(beside: file.path)
+        try measurement.calibration(source: source).write(to: path)
+        Console.write("mean keys of \(measurement.tokens.grouped) tokens (\(source)): \(path)\n")
+        try Console.check()
+    }
+}
