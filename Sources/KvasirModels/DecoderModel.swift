@@ -37,6 +37,8 @@ public struct ModelInfo: Sendable, Hashable {
     public let hiddenSize: Int
     /// Width inside the MLP.
     public let feedForwardSize: Int
+    /// Which channels of a head rotary embedding turns together; nil if positions are learned.
+    public let channelOrder: ChannelOrder?
     /// The shape of its cache.
     public let cacheShape: CacheShape
 }

@@ -23,7 +23,7 @@ public struct GGUFMetadata: Sendable {
     /// The value of `key` in the type the file gives it, or nil.
     public subscript(key: String) -> GGUFValue? { values[key] }
 
-    private func wrongType(_ key: String, expected: String, found: String) -> GGUFError {
+    func wrongType(_ key: String, expected: String, found: String) -> GGUFError {
         GGUFError(
             path: path, reason: .wrongType, field: "key \(quoted(key))", offset: nil,
             found: "expected \(expected), found \(found)")
