@@ -65,14 +65,14 @@ extension CachePlan {
     /// Places the parts of one layer after the other in the packed page and in the window page.
     struct Layout {
         private let configuration: CacheConfiguration
-        private let shape: HeadShape
+        private let shape: CacheShape
         private let instructionSet: InstructionSet
         private(set) var pageBytes = 0
         private var windowBytes = 0
         private var sinks = 0
         private var longest = 0
 
-        init(_ configuration: CacheConfiguration, shape: HeadShape, instructionSet: InstructionSet) {
+        init(_ configuration: CacheConfiguration, shape: CacheShape, instructionSet: InstructionSet) {
             self.configuration = configuration
             self.shape = shape
             self.instructionSet = instructionSet
@@ -81,7 +81,7 @@ extension CachePlan {
         var window: WindowGeometry { WindowGeometry(pageBytes: windowBytes, sinks: sinks, longest: longest) }
 
         mutating func layer(_ index: Int, _ codecs: LayerCodecs) throws(CacheError) -> Layer {
-            let (shape, instructionSet) = (shape, instructionSet)
+            let (shape, instructionSet) = (shape.heads, instructionSet)
             let keys: any KeyCodec
             let values: any ValueCodec
             do throws(CodecError) {
@@ -100,7 +100,8 @@ extension CachePlan {
                 of: values, codecs.values, sinks: configuration.sinks.values, recent: configuration.recent.values)
             return Layer(
                 index: index, keyName: codecs.keys.name, valueName: codecs.values.name, deviation: codecs.deviation,
-                keys: keys, values: values, keyOffset: Self.place(keys.storage, in: &pageBytes),
+                slidingWindow: self.shape.window(layer: index), keys: keys, values: values,
+                keyOffset: Self.place(keys.storage, in: &pageBytes),
                 valueOffset: Self.place(values.storage, in: &pageBytes),
                 exactKeys: try part(keyTokens, index, "K", storage: \.storage) { (codec) throws(CodecError) in
                     try codec.keys(shape: shape, instructionSet: instructionSet)

@@ -9,12 +9,21 @@ public struct CacheShape: Sendable, Hashable {
     public let heads: HeadShape
     /// Query heads of every layer, a multiple of the KV heads.
     public let queryHeads: Int
+    /// The sliding window of every layer, nil for layers that attend to everything; empty if no layer has one.
+    public let windows: [Int?]
+    /// How large the largest bias of a key channel is beside typical keys; 0 if keys have no biases.
+    public let keyBias: Double
 
     /// Creates a shape.
     ///
-    /// - Precondition: the query heads are a positive multiple of the KV heads.
-    public init(layers: Int, heads: HeadShape, queryHeads: Int) {
+    /// - Precondition: the query heads are a positive multiple of the KV heads; there are windows for all layers or none.
+    public init(
+        layers: Int, heads: HeadShape, queryHeads: Int, windows: [Int?] = [], keyBias: Double = 0
+    ) {
         precondition(queryHeads > 0 && queryHeads % heads.kvHeads == 0, "query heads share KV heads evenly")
+        precondition(windows.isEmpty || windows.count == layers, "a window for every layer")
+        self.windows = windows
+        self.keyBias = keyBias
         self.layers = layers
         self.heads = heads
         self.queryHeads = queryHeads
@@ -22,6 +31,9 @@ public struct CacheShape: Sendable, Hashable {
 
     /// Query heads that share one KV head.
     public var groupSize: Int { queryHeads / heads.kvHeads }
+
+    /// Tokens that a query of a layer attends to, itself included; nil for all.
+    public func window(layer: Int) -> Int? { windows.isEmpty ? nil : windows[layer] }
 }
 
 /// A configuration resolved for one model: the bound codec of every layer, and where its part of a page lies.
@@ -38,6 +50,8 @@ public struct CachePlan: Sendable {
         public let valueName: String
         /// The clause that makes the layer differ from the others; nil if none does.
         public let deviation: String?
+        /// Tokens that a query attends to, itself included; nil for all.
+        public let slidingWindow: Int?
         /// The codec for keys.
         public let keys: any KeyCodec
         /// The codec for values.
@@ -102,13 +116,14 @@ public struct CachePlan: Sendable {
     ) throws(CacheError) {
         let base = LayerCodecs(keys: keys, values: values)
         let codecs = try Self.codecs(of: configuration, base: base, layers: shape.layers)
-        var layout = Layout(configuration, shape: shape.heads, instructionSet: instructionSet)
+        var layout = Layout(configuration, shape: shape, instructionSet: instructionSet)
         var layers: [Layer] = []
         for (index, codecs) in codecs.enumerated() { layers.append(try layout.layer(index, codecs)) }
         self.configuration = configuration
         self.shape = shape
         self.layers = layers
-        self.warnings = warnings + Self.warnings(of: configuration, layers: layers)
+        self.warnings =
+            warnings + Self.warnings(of: configuration, layers: layers) + Self.hazards(of: shape, layers: layers)
         pageBytes = layout.pageBytes
         window = layout.window
     }
