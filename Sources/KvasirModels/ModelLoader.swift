@@ -5,9 +5,7 @@ public import KvasirWeights
 ///
 /// Adding one is adding a file and its line to `families`.
 public enum ModelLoader {
-    private static let families: [any ModelFamily.Type] = [
-        LlamaModel.self
-    ]
+    private static let families: [ModelFamily] = [.llama, .qwen2, .qwen3, .gemma3, .gpt2, .opt]
 
     /// The names of all families in a format.
     public static func architectures(_ format: Checkpoint.Format) -> [String] {
@@ -19,14 +17,14 @@ public enum ModelLoader {
     /// - Throws: `ModelError` for a family or feature that is not supported and for numbers that contradict the tensors;
     ///   `GGUFError`, `WeightError` and what else the checkpoint throws for what is wrong with its files.
     public static func load(_ checkpoint: Checkpoint, threads: ThreadPool) throws -> any DecoderModel {
-        try family(of: checkpoint).init(checkpoint, threads: threads)
+        try family(of: checkpoint).load(checkpoint, threads)
     }
 
     /// Reads the sizes and names of a model; keeps no weight.
     ///
     /// - Throws: as `load`, for what the numbers show.
     public static func info(_ checkpoint: Checkpoint) throws -> ModelInfo {
-        try family(of: checkpoint).info(of: checkpoint)
+        try family(of: checkpoint).info(checkpoint)
     }
 
     /// Loads the model of a GGUF file.
@@ -37,7 +35,7 @@ public enum ModelLoader {
     /// Reads the sizes and names of the model in a GGUF file.
     public static func info(_ file: GGUFFile) throws -> ModelInfo { try info(Checkpoint(file)) }
 
-    private static func family(of checkpoint: Checkpoint) throws(ModelError) -> any ModelFamily.Type {
+    private static func family(of checkpoint: Checkpoint) throws(ModelError) -> ModelFamily {
         let family = families.first {
             (checkpoint.format == .gguf ? $0.ggufArchitectures : $0.modelTypes).contains(checkpoint.architecture)
         }

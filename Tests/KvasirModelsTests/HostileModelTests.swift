@@ -135,8 +135,8 @@ struct HostileModelTests {
     }
 
     @Test func whatTheFamilyLacksIsNamed() {
-        expectRefusal(.unsupportedArchitecture, naming: ["general.architecture = gemma3", "llama"]) {
-            $0.metadata["general.architecture"] = .string("gemma3")
+        expectRefusal(.unsupportedArchitecture, naming: ["general.architecture = mamba", "llama", "qwen2"]) {
+            $0.metadata["general.architecture"] = .string("mamba")
         }
         expectRefusal(.unsupportedFeature, naming: ["llama.rope.scaling.type = yarn"]) {
             $0.metadata["llama.rope.scaling.type"] = .string("yarn")

@@ -1,13 +1,23 @@
 internal import KvasirCodecs
 internal import KvasirNumerics
+internal import KvasirWeights
 
-/// The Llama family, Mistral among it: RMS norms, grouped-query attention with rotary embedding, SwiGLU; no biases.
+/// The decoder of Llama and of the families that took it over with small changes: RMS norms before attention and MLP,
+/// grouped-query attention with rotary embedding, SwiGLU.
 ///
-/// Source: Touvron et al., "LLaMA" (arXiv:2302.13971), section 2.2; grouped queries: Ainslie et al. (arXiv:2305.13245).
-/// GGUF stores query and key rows permuted so that rotary embedding turns neighbouring channels.
-struct LlamaModel: ModelFamily {
-    static let ggufArchitectures = ["llama"]
-    static let modelTypes = ["llama", "mistral"]
+/// Grouped queries: Ainslie et al. (arXiv:2305.13245).
+struct GatedDecoder: DecoderModel {
+    /// In what the families differ.
+    struct Traits: Sendable {
+        /// Which channels rotary embedding turns together.
+        let channelOrder: ChannelOrder
+        /// Whether queries, keys and values have biases.
+        var hasProjectionBiases = false
+        /// Whether queries and keys are normed by head.
+        var hasHeadNorms = false
+        /// Whether files state a sliding window without using it, unless they say that they do.
+        var isWindowOptional = false
+    }
 
     let info: ModelInfo
     let weightBytes: Int
@@ -24,25 +34,27 @@ struct LlamaModel: ModelFamily {
         let feedForward: GatedMLP
     }
 
-    init(_ checkpoint: Checkpoint, threads: ThreadPool) throws {
+    init(_ checkpoint: Checkpoint, _ traits: Traits, threads: ThreadPool) throws {
         let configuration = try DecoderConfiguration(checkpoint)
         let epsilon = try checkpoint.epsilon(.rmsEpsilon)
         let activation = try checkpoint.activation(["silu": GatedActivation.silu], default: .silu)
-        let tensors = try TensorLoader(checkpoint, names: Self.names(checkpoint.format), threads: threads)
-        let hidden = configuration.hiddenSize
+        let tensors = try TensorLoader(checkpoint, names: .llama(checkpoint.format), threads: threads)
+        let (hidden, headSize) = (configuration.hiddenSize, configuration.heads.headSize)
         func norm(_ role: TensorNames.Role, layer: Int? = nil) throws -> Norm {
             Norm(try tensors.vector(role, layer: layer, count: hidden), epsilon: epsilon)
         }
         rotary = try RotaryEmbedding(
-            checkpoint, headSize: configuration.heads.headSize, order: Self.order(checkpoint.format),
-            factors: try tensors.rotaryFactors(headSize: configuration.heads.headSize))
+            checkpoint, headSize: headSize, order: traits.channelOrder,
+            factors: try tensors.rotaryFactors(headSize: headSize))
         // One by one, not by `map`, which would first make room for as many layers as the file claims to have.
         var layers: [Layer] = []
         for index in 0..<configuration.layers {
             layers.append(
                 Layer(
                     attentionNorm: try norm(.attentionNorm, layer: index),
-                    attention: try SelfAttention(configuration, tensors, layer: index),
+                    attention: try SelfAttention(
+                        configuration, tensors, layer: index, bias: traits.hasProjectionBiases,
+                        headNorm: traits.hasHeadNorms ? { Norm($0, epsilon: epsilon) } : nil),
                     feedForwardNorm: try norm(.feedForwardNorm, layer: index),
                     feedForward: try GatedMLP(configuration, tensors, layer: index, activation)))
         }
@@ -51,20 +63,21 @@ struct LlamaModel: ModelFamily {
         head = try OutputHead(checkpoint, tensors, columns: hidden)
         try tensors.refuseUnused()
         weightBytes = tensors.loadedBytes
-        info = try Self.info(of: checkpoint)
+        info = try Self.info(of: checkpoint, traits)
     }
 
-    static func info(of checkpoint: Checkpoint) throws -> ModelInfo {
-        try DecoderConfiguration(checkpoint).info(
-            of: checkpoint, names: names(checkpoint.format), channelOrder: order(checkpoint.format))
-    }
-
-    private static func names(_ format: Checkpoint.Format) -> TensorNames {
-        format == .gguf ? .gguf : .huggingFace
-    }
-
-    private static func order(_ format: Checkpoint.Format) -> ChannelOrder {
-        format == .gguf ? .interleaved : .halves
+    /// Sizes and names, read without repacking a weight.
+    static func info(of checkpoint: Checkpoint, _ traits: Traits) throws -> ModelInfo {
+        let configuration = try DecoderConfiguration(checkpoint)
+        let names = TensorNames.llama(checkpoint.format)
+        return try configuration.info(
+            of: checkpoint, names: names, channelOrder: traits.channelOrder,
+            windows: try checkpoint.slidingWindows(
+                layers: configuration.layers, isOptional: traits.isWindowOptional
+            ) { layer in
+                // Qwen names the first layer with a window; Mistral has one in all of them.
+                layer >= (try checkpoint.metadata.integer(ifPresent: "max_window_layers") ?? 0)
+            }, keyBias: traits.hasProjectionBiases ? try checkpoint.keyBias(names, configuration) : nil)
     }
 
     func forward(_ step: ForwardStep, _ operations: Operations, _ workspace: DecoderWorkspace) {

@@ -43,14 +43,18 @@ struct DecoderConfiguration: Sendable {
     /// - Parameters:
     ///   - embeddingSize: width of the token embedding, where it is not that of the hidden state.
     ///   - channelOrder: of rotary embedding; nil where positions are learned.
+    ///   - windows: the sliding window of every layer; empty if no layer has one.
+    ///   - keyBias: how large the largest bias of a key is beside typical keys; nil if there are none.
     func info(
-        of checkpoint: Checkpoint, names: TensorNames, embeddingSize: Int? = nil, channelOrder: ChannelOrder?
+        of checkpoint: Checkpoint, names: TensorNames, embeddingSize: Int? = nil, channelOrder: ChannelOrder?,
+        windows: [Int?] = [], keyBias: Double? = nil
     ) throws -> ModelInfo {
         let embedding = try checkpoint.tokenEmbedding(names, columns: embeddingSize ?? hiddenSize)
         return ModelInfo(
             architecture: checkpoint.architecture, name: checkpoint.name, vocabularySize: embedding.rows,
             contextLength: contextLength, hiddenSize: hiddenSize, feedForwardSize: feedForwardSize,
             channelOrder: channelOrder,
-            cacheShape: CacheShape(layers: layers, heads: heads, queryHeads: queryHeads))
+            cacheShape: CacheShape(
+                layers: layers, heads: heads, queryHeads: queryHeads, windows: windows, keyBias: keyBias ?? 0))
     }
 }

@@ -38,11 +38,9 @@ final class TensorLoader {
     }
 
     /// A matrix whose rows are read one at a time, left in the file.
-    func table(_ role: TensorNames.Role, columns: Int) throws -> WeightTensor {
+    func table(_ role: TensorNames.Role, columns: Int, rows: Int) throws -> WeightTensor {
         let tensor = try tensor(role, layer: nil, ".weight")
-        guard tensor.shape.count == 2, tensor.columns == columns else {
-            throw shapeError(tensor, expected: "rows of \(columns) values")
-        }
+        guard tensor.shape == [columns, rows] else { throw shapeError(tensor, expected: "[\(columns), \(rows)]") }
         return tensor
     }
 

@@ -41,6 +41,9 @@ struct TensorNames: Sendable {
         ],
         prefixes: ["model.", ""], ignored: ["rotary_emb.inv_freq"])
 
+    /// The names of the families that are built like Llama.
+    static func llama(_ format: Checkpoint.Format) -> TensorNames { format == .gguf ? .gguf : .huggingFace }
+
     /// The same with other names for some roles.
     func with(_ other: [Role: String]) -> TensorNames {
         var result = self

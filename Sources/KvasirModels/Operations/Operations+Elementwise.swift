@@ -16,6 +16,26 @@ extension Operations {
         }
     }
 
+    /// Writes the learned embedding of every token's position.
+    ///
+    /// - Parameter offset: rows of the table before that of the first position.
+    func embedPositions(_ step: ForwardStep, from table: WeightTensor, offset: Int = 0, into output: FloatMatrix) {
+        var row = 0
+        for segment in step.segments {
+            for position in segment.sequence.count..<segment.sequence.count + segment.tokens.count {
+                table.dequantizedRow(
+                    position + offset,
+                    into: UnsafeMutableBufferPointer(start: output.row(row), count: output.columns))
+                row += 1
+            }
+        }
+    }
+
+    /// Copies every row.
+    func copy(_ input: FloatMatrix, into output: FloatMatrix) {
+        for row in 0..<input.rows { output.row(row).update(from: input.row(row), count: input.columns) }
+    }
+
     /// Normalizes every row; `output` may be `input`.
     func normalize(_ input: FloatMatrix, _ norm: Norm, into output: FloatMatrix) {
         normalize(input, heads: 1, norm, into: output)

@@ -12,10 +12,12 @@ struct RotaryEmbedding: Sendable {
     /// Where a config.json has the numbers of a model's rotary embeddings: objects, the first one that is there counts.
     struct Section: Sendable {
         let base: MetadataKey
+        let defaultBase: Double
         let scaling: [String]
 
         /// A model's only one, or that of its full attention.
-        static let only = Section(base: .rotaryBase, scaling: ["rope_scaling", "rope_parameters"])
+        static let only = Section(
+            base: .rotaryBase, defaultBase: 10_000, scaling: ["rope_scaling", "rope_parameters"])
     }
 
     /// Reads base and scaling, and refuses the kinds of scaling that are not implemented.
@@ -26,14 +28,20 @@ struct RotaryEmbedding: Sendable {
     init(
         _ checkpoint: Checkpoint, headSize: Int, order: ChannelOrder, factors: [Float]? = nil, section: Section = .only
     ) throws {
+        for key in ["partial_rotary_factor", "rope_parameters.partial_rotary_factor"]
+        where try checkpoint.metadata.number(ifPresent: key) ?? 1 != 1 {
+            throw ModelError(
+                .unsupportedFeature, received: key,
+                remedy: "heads of which only a part is turned are not supported; use another model")
+        }
         let dimensions = try checkpoint.size(.rotaryDimensions, default: headSize)
         guard dimensions % 2 == 0, dimensions <= headSize else {
             throw ModelError(
                 .badMetadata, received: "\(checkpoint.spelling(of: .rotaryDimensions)) = \(dimensions)",
                 remedy: "expected an even number up to the head size \(headSize)")
         }
-        let base = try checkpoint.positive(section.base) ?? 10_000
-        var frequencies = (0..<dimensions / 2).map { pow(base, -2 * Double($0) / Double(dimensions)) }
+        let base = try checkpoint.positive(section.base) ?? section.defaultBase
+        var frequencies = RotaryEmbedding(base: base, dimensions: dimensions, order: order).frequencies
         let scaling = try RotaryScaling(checkpoint, sections: section.scaling)
         for index in frequencies.indices {
             frequencies[index] = scaling.scaled(frequencies[index])
