@@ -236,7 +236,7 @@ struct Step {
     }
 
     func run(_ tile: Tile, offset: Int, from start: Int, to end: Int) -> TokenRun {
-        let pages = tile.sequence.withPages { $0.baseAddress }
+        let pages = tile.sequence.withPages(of: layer) { $0.baseAddress }
         guard let pages else { preconditionFailure("a sequence with tokens has pages") }
         return TokenRun(
             pages: pages + start / PageGeometry.tokens, offset: offset, tokens: end - start,

@@ -1,3 +1,4 @@
+import KvasirCache
 import KvasirModels
 import KvasirNumerics
 import Testing
@@ -87,6 +88,49 @@ struct FamilyLogitsTests {
         let rows = try [tokens, other].map { try runner.run($0, in: [64]) }
         #expect(rows[0][199] == rows[1][199], "the last 10 are the same")
         #expect(rows[0][198] != rows[1][198], "one of the 10 before differs")
+    }
+
+    /// Pages before the window are given back, and a sequence that is cut goes on as a fresh one.
+    @Test(arguments: ["f32", "nf4; recent=8; sinks=2"])
+    func sequenceWithWindowsCanBeCut(cache: String) throws {
+        let threads = try ThreadPool()
+        for family in [TinyFamily.mistral, .gemma3] {
+            var draft = try family.folder()
+            draft.configuration["max_position_embeddings"] = 4096
+            let model = try ModelLoader.load(draft.checkpoint(), threads: threads)
+            let runner = try Runner(model, cache: cache, instructionSet: .best, threads: threads)
+            let tokens = scatteredTokens(400, below: 64)
+            let whole = try runner.run(tokens, in: [64])
+            for length in [399, 340, 336, 200, 30] {
+                let sequence = runner.sequence()
+                _ = try runner.run(tokens, in: [64], into: sequence)
+                #expect(sequence.bytes == runner.plan.bytes(forTokens: 400))
+                let kept = sequence.truncate(to: length)
+                #expect(kept == length || kept < length && length < 400 - 64)
+                let rest = try runner.run(Array(tokens[kept...]), in: [64], into: sequence)
+                #expect(rest == Array(whole[kept...]))
+            }
+        }
+    }
+
+    @Test func largeKeyBiasesAreFoundInTheWeights() throws {
+        let threads = try ThreadPool(threadCount: 1)
+        let tame = try ModelLoader.load(TinyFamily.qwen2.checkpoint(.gguf), threads: threads)
+        #expect(tame.info.cacheShape.keyBiases.count == 2)
+        #expect(tame.info.cacheShape.keyBiases.allSatisfy { $0 > 0.05 && $0 < 3 })
+        #expect(try Runner(tame, cache: "nf4", instructionSet: .best, threads: threads).plan.warnings.isEmpty)
+
+        var draft = try TinyFamily.qwen2.folder()
+        try draft.setValues("model.layers.1.self_attn.k_proj.bias", [Float16](repeating: -100, count: 16))
+        let wild = try ModelLoader.load(draft.checkpoint(), threads: threads)
+        for (cache, warns) in [("nf4", true), ("nf4/rot", true), ("K=q8_0,V=nf4", false), ("f16", false)] {
+            let plan = try Runner(wild, cache: cache, instructionSet: .best, threads: threads).plan
+            #expect(plan.warnings.count == (warns ? 1 : 0))
+            if warns {
+                #expect(plan.warnings.first?.contains("layers 1,") == true)
+                #expect(plan.warnings.first?.contains("K=kivi4") == true)
+            }
+        }
     }
 
     @Test func channelOrderIsAPropertyOfTheModel() throws {

@@ -67,7 +67,8 @@ extension CachePlan {
         private let configuration: CacheConfiguration
         private let shape: CacheShape
         private let instructionSet: InstructionSet
-        private(set) var pageBytes = 0
+        private var packedBytes = 0
+        private var localBytes = 0
         private var windowBytes = 0
         private var sinks = 0
         private var longest = 0
@@ -76,6 +77,13 @@ extension CachePlan {
             self.configuration = configuration
             self.shape = shape
             self.instructionSet = instructionSet
+        }
+
+        /// Never nothing: pages are counted, also where all layers have a sliding window.
+        var pageBytes: Int { max(packedBytes, PageGeometry.alignment) }
+
+        var local: WindowGeometry {
+            WindowGeometry(pageBytes: localBytes, sinks: 0, longest: shape.windows.compactMap { $0 }.max() ?? 0)
         }
 
         var window: WindowGeometry { WindowGeometry(pageBytes: windowBytes, sinks: sinks, longest: longest) }
@@ -98,11 +106,16 @@ extension CachePlan {
                 of: keys, codecs.keys, sinks: configuration.sinks.keys, recent: configuration.recent.keys)
             let valueTokens = exactTokens(
                 of: values, codecs.values, sinks: configuration.sinks.values, recent: configuration.recent.values)
+            let window = self.shape.window(layer: index)
+            func place(_ storage: PartStorage) -> Int {
+                window == nil
+                    ? Self.place(storage, in: &packedBytes) : Self.place(storage, in: &localBytes)
+            }
             return Layer(
                 index: index, keyName: codecs.keys.name, valueName: codecs.values.name, deviation: codecs.deviation,
-                slidingWindow: self.shape.window(layer: index), keys: keys, values: values,
-                keyOffset: Self.place(keys.storage, in: &pageBytes),
-                valueOffset: Self.place(values.storage, in: &pageBytes),
+                slidingWindow: window, keys: keys, values: values,
+                keyOffset: place(keys.storage),
+                valueOffset: place(values.storage),
                 exactKeys: try part(keyTokens, index, "K", storage: \.storage) { (codec) throws(CodecError) in
                     try codec.keys(shape: shape, instructionSet: instructionSet)
                 },

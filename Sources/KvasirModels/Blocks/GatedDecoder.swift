@@ -77,7 +77,7 @@ struct GatedDecoder: DecoderModel {
             ) { layer in
                 // Qwen names the first layer with a window; Mistral has one in all of them.
                 layer >= (try checkpoint.metadata.integer(ifPresent: "max_window_layers") ?? 0)
-            }, keyBias: traits.hasProjectionBiases ? try checkpoint.keyBias(names, configuration) : nil)
+            }, keyBiases: traits.hasProjectionBiases ? try checkpoint.keyBiases(names, configuration) : [])
     }
 
     func forward(_ step: ForwardStep, _ operations: Operations, _ workspace: DecoderWorkspace) {

@@ -44,10 +44,10 @@ struct DecoderConfiguration: Sendable {
     ///   - embeddingSize: width of the token embedding, where it is not that of the hidden state.
     ///   - channelOrder: of rotary embedding; nil where positions are learned.
     ///   - windows: the sliding window of every layer; empty if no layer has one.
-    ///   - keyBias: how large the largest bias of a key is beside typical keys; nil if there are none.
+    ///   - keyBiases: how large the largest bias of a key is beside typical keys, by layer; empty if there are none.
     func info(
         of checkpoint: Checkpoint, names: TensorNames, embeddingSize: Int? = nil, channelOrder: ChannelOrder?,
-        windows: [Int?] = [], keyBias: Double? = nil
+        windows: [Int?] = [], keyBiases: [Double] = []
     ) throws -> ModelInfo {
         let embedding = try checkpoint.tokenEmbedding(names, columns: embeddingSize ?? hiddenSize)
         return ModelInfo(
@@ -55,6 +55,7 @@ struct DecoderConfiguration: Sendable {
             contextLength: contextLength, hiddenSize: hiddenSize, feedForwardSize: feedForwardSize,
             channelOrder: channelOrder,
             cacheShape: CacheShape(
-                layers: layers, heads: heads, queryHeads: queryHeads, windows: windows, keyBias: keyBias ?? 0))
+                layers: layers, heads: heads, queryHeads: queryHeads, windows: windows,
+                keyBiases: keyBiases))
     }
 }

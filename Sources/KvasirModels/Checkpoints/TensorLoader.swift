@@ -116,7 +116,7 @@ final class TensorLoader {
     }
 }
 
-private func shapeError(_ tensor: WeightTensor, expected: String) -> ModelError {
+func shapeError(_ tensor: WeightTensor, expected: String) -> ModelError {
     ModelError(
         .badTensor, received: "tensor '\(tensor.name)' of shape \(tensor.shape)",
         remedy: "expected \(expected) from the file's metadata; the file is inconsistent, use another one")

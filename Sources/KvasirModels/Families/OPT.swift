@@ -79,7 +79,7 @@ struct OPTModel: LoadableModel {
         return try configuration.info(
             of: checkpoint, names: names,
             embeddingSize: try embeddingSize(checkpoint, hiddenSize: configuration.hiddenSize), channelOrder: nil,
-            keyBias: try checkpoint.keyBias(names, configuration))
+            keyBiases: try checkpoint.keyBiases(names, configuration))
     }
 
     private static let names = TensorNames(

@@ -32,9 +32,17 @@ struct FolderDraft {
 
     /// Puts zeros of a shape, the contiguous dimension first, in place of a tensor or beside the others.
     mutating func setZeros(_ name: String, _ shape: [Int]) throws {
-        let zeros = [UInt16](repeating: 0, count: shape.reduce(1, *))
+        try set(name, shape, [UInt16](repeating: 0, count: shape.reduce(1, *)))
+    }
+
+    /// Puts a vector in place of one.
+    mutating func setValues(_ name: String, _ values: [Float16]) throws {
+        try set(name, [values.count], values.map(\.bitPattern))
+    }
+
+    private mutating func set(_ name: String, _ shape: [Int], _ halves: [UInt16]) throws {
         tensors[name] = try WeightTensor(
-            name: name, type: .f16, shape: shape, storage: zeros.withUnsafeBytes { WeightBuffer(copying: $0) })
+            name: name, type: .f16, shape: shape, storage: halves.withUnsafeBytes { WeightBuffer(copying: $0) })
     }
 
     /// Gives every tensor a name of its own.
