@@ -33,8 +33,9 @@ let package = Package(
     targets: [
         .target(name: "CKvasir"),
         .target(name: "KvasirNumerics", dependencies: ["CKvasir"]),
-        .target(name: "KvasirWeights", dependencies: ["CKvasir"]),
-        .target(name: "KvasirTokenizers"),
+        .target(name: "KvasirJSON"),
+        .target(name: "KvasirWeights", dependencies: ["CKvasir", "KvasirJSON"]),
+        .target(name: "KvasirTokenizers", dependencies: ["KvasirJSON"]),
         .target(name: "KvasirCodecs", dependencies: ["CKvasir", "KvasirNumerics"]),
         .target(name: "KvasirCache", dependencies: ["CKvasir", "KvasirCodecs", "KvasirNumerics"]),
         .target(
@@ -43,7 +44,8 @@ let package = Package(
         .target(
             name: "KvasirEngine",
             dependencies: [
-                "KvasirCache", "KvasirCodecs", "KvasirModels", "KvasirNumerics", "KvasirTokenizers", "KvasirWeights",
+                "KvasirCache", "KvasirCodecs", "KvasirJSON", "KvasirModels", "KvasirNumerics", "KvasirTokenizers",
+                "KvasirWeights",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .target(
@@ -76,11 +78,13 @@ let package = Package(
             ]),
         .target(name: "KvasirTestSupport", path: "Tests/KvasirTestSupport"),
         .testTarget(name: "KvasirNumericsTests", dependencies: ["CKvasir", "KvasirNumerics"]),
+        .testTarget(name: "KvasirJSONTests", dependencies: ["KvasirJSON"]),
         .testTarget(
             name: "KvasirWeightsTests", dependencies: ["CKvasir", "KvasirTestSupport", "KvasirWeights"],
             resources: [.copy("Fixtures")]),
         .testTarget(
-            name: "KvasirTokenizersTests", dependencies: ["KvasirTestSupport", "KvasirTokenizers", "KvasirWeights"],
+            name: "KvasirTokenizersTests",
+            dependencies: ["KvasirJSON", "KvasirTestSupport", "KvasirTokenizers", "KvasirWeights"],
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "KvasirCodecsTests", dependencies: ["CKvasir", "KvasirCodecs", "KvasirNumerics"],
@@ -97,6 +101,7 @@ let package = Package(
             name: "KvasirEngineTests",
             dependencies: [
                 "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirModels", "KvasirNumerics", "KvasirTokenizers",
+                "KvasirWeights",
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(

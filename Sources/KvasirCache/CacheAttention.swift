@@ -185,6 +185,10 @@ struct Tile {
 
     /// Tokens the last query token attends to.
     var context: Int { position + tokens }
+    /// Where the range of `start` ends.
+    func endOfRange(from start: Int) -> Int {
+        min((start / CacheAttention.rangeTokens + 1) * CacheAttention.rangeTokens, context)
+    }
     var paddedContext: Int { PageGeometry.pages(forTokens: context) * PageGeometry.tokens }
 
     /// Tokens that row `row` of a KV head attends to; rows are query tokens, and within one the heads of the group.
@@ -205,6 +209,14 @@ struct Step {
         return matrix.row(tile.firstRow + token) + (head * shape.groupSize + member) * shape.heads.headSize
     }
 
+    /// The first token that the row attends to; those before lie outside the layer's sliding window.
+    func firstToken(row: Int, _ tile: Tile) -> Int { firstToken(at: tile.position + row / shape.groupSize) }
+
+    /// The start of the first page that any row of the tile attends to.
+    func start(of tile: Tile) -> Int { firstToken(at: tile.position) / PageGeometry.tokens * PageGeometry.tokens }
+
+    private func firstToken(at position: Int) -> Int { max(position + 1 - (layer.slidingWindow ?? .max), 0) }
+
     /// Prepares the queries of a tile; those for the window only where the layer has one.
     func prepare(
         _ tile: Tile, head: Int, factor: Float, into prepared: UnsafeMutablePointer<UInt8>,
@@ -223,7 +235,7 @@ struct Step {
     }
 
     func run(_ tile: Tile, offset: Int, from start: Int, to end: Int) -> TokenRun {
-        let pages = tile.sequence.withPages { $0.baseAddress }
+        let pages = tile.sequence.withPages(of: layer) { $0.baseAddress }
         guard let pages else { preconditionFailure("a sequence with tokens has pages") }
         return TokenRun(
             pages: pages + start / PageGeometry.tokens, offset: offset, position: start, tokens: end - start,
@@ -269,14 +281,17 @@ struct Step {
 
     /// Turns scores of positions `start..<end` into exp(score - maximum) and returns their sum.
     ///
-    /// Zero beyond the row's limit and up to the end of the last page. `scores` is the address of the score at `start`.
+    /// Zero before `first`, and beyond `limit` up to the end of the last page. `scores` is the address of the score at
+    /// `start`.
     func exponentiate(
-        _ scores: UnsafeMutablePointer<Float>, from start: Int, to end: Int, limit: Int, maximum: Float
+        _ scores: UnsafeMutablePointer<Float>, from start: Int, to end: Int, first: Int, limit: Int, maximum: Float
     ) -> Float {
-        let visible = max(min(end, limit) - start, 0)
         let padded = PageGeometry.pages(forTokens: end - start) * PageGeometry.tokens
+        let hidden = min(max(first - start, 0), padded)
+        let visible = max(min(end, limit) - start, hidden)
+        scores.update(repeating: 0, count: hidden)
         (scores + visible).update(repeating: 0, count: padded - visible)
-        return visible > 0 ? softmax.pointee.exp_sum(scores, visible, maximum) : 0
+        return visible > hidden ? softmax.pointee.exp_sum(scores + hidden, visible - hidden, maximum) : 0
     }
 
     /// Writes one row's output: the sums over the total of its weights.
@@ -327,22 +342,29 @@ private struct WholeRows: ParallelWork {
         let window = window.share(preparation: worker, worker: worker)
 
         step.prepare(tile, head: head, factor: factor, into: queries, window.queries)
+        let begin = step.start(of: tile)
         step.score(
-            tile, head: head, from: 0, to: tile.context, queries: queries, into: scores, stride: stride, window: window)
+            tile, head: head, from: begin, to: tile.context, queries: queries, into: scores + begin, stride: stride,
+            window: window)
         sums.update(repeating: 0, count: rowCount * size)
         exactSums?.update(repeating: 0, count: rowCount * size)
         totals.update(repeating: 0, count: rowCount)
         for row in 0..<rowCount {
+            let first = step.firstToken(row: row, tile)
             let limit = tile.limit(row: row, group: group)
-            let maximum = step.softmax.pointee.max(scores + row * stride, limit)
-            for start in Swift.stride(from: 0, to: tile.context, by: CacheAttention.rangeTokens) {
-                let end = min(start + CacheAttention.rangeTokens, tile.context)
+            let maximum = step.softmax.pointee.max(scores + row * stride + first, limit - first)
+            var start = begin
+            while start < tile.context {
+                let end = tile.endOfRange(from: start)
                 totals[row] += step.exponentiate(
-                    scores + row * stride + start, from: start, to: end, limit: limit, maximum: maximum)
+                    scores + row * stride + start, from: start, to: end, first: first, limit: limit, maximum: maximum)
+                start = end
             }
         }
-        for start in Swift.stride(from: 0, to: tile.context, by: CacheAttention.rangeTokens) {
-            let end = min(start + CacheAttention.rangeTokens, tile.context)
+        var start = begin
+        while start < tile.context {
+            let end = tile.endOfRange(from: start)
+            defer { start = end }
             if let exactSums {
                 step.mixWindow(
                     tile, head: head, from: start, to: end, weights: scores + start, stride: stride, into: partial,
@@ -387,9 +409,11 @@ private struct RangeWork {
         return (head, index * rangesPerItem..<min((index + 1) * rangesPerItem, ranges))
     }
 
+    /// The tokens of a range that some row attends to; none if it lies before the layer's sliding window.
     func bounds(_ range: Int) -> (start: Int, end: Int) {
         let start = range * CacheAttention.rangeTokens
-        return (start, min(start + CacheAttention.rangeTokens, tile.context))
+        let end = tile.endOfRange(from: start)
+        return (min(max(start, step.start(of: tile)), end), end)
     }
 
     /// The sums of the f16 copies: they lie behind those of the packed values; nil if the layer's values have no window.
@@ -400,14 +424,20 @@ private struct RangeWork {
 
     func score(head: Int, range: Int, worker: Int) {
         let (start, end) = bounds(range)
+        guard start < end else {
+            (maxima + (head * ranges + range) * rows).update(repeating: -.infinity, count: rows)
+            return
+        }
         let scores = scores(of: head) + start
         step.score(
             tile, head: head, from: start, to: end, queries: queries(of: head), into: scores,
             stride: tile.paddedContext, window: window.share(preparation: head, worker: worker))
         for row in 0..<rows {
-            let visible = min(end, tile.limit(row: row, group: step.shape.groupSize)) - start
+            let first = max(step.firstToken(row: row, tile), start)
+            let visible = min(end, tile.limit(row: row, group: step.shape.groupSize)) - first
             maxima[(head * ranges + range) * rows + row] =
-                visible > 0 ? step.softmax.pointee.max(scores + row * tile.paddedContext, visible) : -.infinity
+                visible > 0
+                ? step.softmax.pointee.max(scores + row * tile.paddedContext + first - start, visible) : -.infinity
         }
     }
 
@@ -421,22 +451,30 @@ private struct RangeWork {
 
     func mix(head: Int, range: Int, worker: Int) {
         let (start, end) = bounds(range)
+        let place = (head * ranges + range) * rows
+        guard start < end else {
+            let count = rows * step.shape.heads.headSize
+            (totals + place).update(repeating: 0, count: rows)
+            (sums + place * step.shape.heads.headSize).update(repeating: 0, count: count)
+            exactSums.map { ($0 + place * step.shape.heads.headSize).update(repeating: 0, count: count) }
+            return
+        }
         let scores = scores(of: head) + start
         for row in 0..<rows {
             let maximum = maxima[head * ranges * rows + row]
-            totals[(head * ranges + range) * rows + row] = step.exponentiate(
-                scores + row * tile.paddedContext, from: start, to: end,
+            totals[place + row] = step.exponentiate(
+                scores + row * tile.paddedContext, from: start, to: end, first: step.firstToken(row: row, tile),
                 limit: tile.limit(row: row, group: step.shape.groupSize), maximum: maximum)
         }
         if let exactSums {
             step.mixWindow(
                 tile, head: head, from: start, to: end, weights: scores, stride: tile.paddedContext,
-                into: exactSums + (head * ranges + range) * rows * step.shape.heads.headSize,
+                into: exactSums + place * step.shape.heads.headSize,
                 page: window.share(preparation: head, worker: worker).page)
         }
         step.mix(
             tile, head: head, from: start, to: end, weights: scores, stride: tile.paddedContext,
-            into: sums + (head * ranges + range) * rows * step.shape.heads.headSize)
+            into: sums + place * step.shape.heads.headSize)
     }
 
     /// Adds up the ranges in order and writes the outputs of one KV head.

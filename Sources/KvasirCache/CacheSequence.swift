@@ -16,21 +16,24 @@ public final class CacheSequence {
     /// The address of every page, as the kernels take them.
     private var addresses: [UnsafeRawPointer] = []
     private var window: WindowPages
+    private var local: WindowPages
     /// The most tokens of a step of the room that is reserved.
     private var longestStep = 0
 
     /// Creates a sequence without tokens, which takes no memory.
     public init(plan: CachePlan, pool: PagePool) {
         precondition(
-            plan.pageBytes == pool.plan.pageBytes && plan.windowPageBytes == pool.plan.windowPageBytes,
+            plan.pageBytes == pool.plan.pageBytes && plan.windowPageBytes == pool.plan.windowPageBytes
+                && plan.localPageBytes == pool.plan.localPageBytes,
             "the pool was made for another plan")
         self.plan = plan
         self.pool = pool
         window = WindowPages(plan.window)
+        local = WindowPages(plan.local)
     }
 
     /// Bytes of the pages the sequence holds.
-    public var bytes: Int { pages.count * plan.pageBytes + windowBytes }
+    public var bytes: Int { pages.count * plan.pageBytes + windowBytes + local.count * plan.localPageBytes }
 
     private var windowBytes: Int { window.count * plan.windowPageBytes }
 
@@ -55,23 +58,31 @@ public final class CacheSequence {
     public func reserve(_ additional: Int, inStepsOf step: Int = .max) throws(CacheError) {
         let target = max(PageGeometry.pages(forTokens: count + additional), pages.count)
         let next = placed(afterStep: min(additional, step))
-        let windowPages =
-            step < additional
-            ? plan.window.pages(ofPages: target, stepPages: PageGeometry.pages(forTokens: step))
-            : window.count(placing: next)
-        let missing = (packed: target - pages.count, window: max(windowPages - window.count, 0))
-        if missing != (0, 0) {
-            let new = try pool.pages(packed: missing.packed, window: missing.window)
+        func missing(_ beside: WindowPages) -> Int {
+            let needed =
+                step < additional
+                ? beside.geometry.pages(ofPages: target, stepPages: PageGeometry.pages(forTokens: step))
+                : beside.count(placing: next)
+            return max(needed - beside.count, 0)
+        }
+        let missing = (packed: target - pages.count, window: missing(window), local: missing(local))
+        if missing != (0, 0, 0) {
+            let new = try pool.pages(packed: missing.packed, window: missing.window, local: missing.local)
             for page in new.packed {
                 pages.append(page)
                 addresses.append(UnsafeRawPointer(page.memory))
             }
             window.add(spares: new.window)
+            local.add(spares: new.local)
             for layer in plan.layers { layer.keys.reserve(positions: capacity) }
         }
         longestStep = min(additional, step)
         window.place(beside: addresses[..<next])
+        local.place(beside: addresses[..<next])
     }
+
+    /// Whether there are pages beside the packed ones, which depend on the length of steps.
+    private var hasPagesBeside: Bool { plan.windowPageBytes + plan.localPageBytes > 0 }
 
     /// Pages up to the end of a step of `tokens` tokens.
     private func placed(afterStep tokens: Int) -> Int { PageGeometry.pages(forTokens: count + tokens) }
@@ -87,7 +98,7 @@ public final class CacheSequence {
         let tokens = keys.rows
         precondition(values.rows == tokens, "every token has a key and a value")
         precondition(count + tokens <= capacity, "reserve has made no room for these tokens")
-        precondition(plan.windowPageBytes == 0 || tokens <= longestStep, "the step is longer than reserve was told")
+        precondition(!hasPagesBeside || tokens <= longestStep, "the step is longer than reserve was told")
         guard tokens > 0 else { return }
         let firstPage = count / PageGeometry.tokens
         let touched = PageGeometry.pages(forTokens: count + tokens) - firstPage
@@ -102,7 +113,12 @@ public final class CacheSequence {
         }
     }
 
-    func memory(page: Int) -> UnsafeMutableRawPointer { pages[page].memory }
+    /// The memory that holds a layer's part of a page.
+    func memory(page: Int, _ layer: CachePlan.Layer) -> UnsafeMutableRawPointer {
+        guard layer.slidingWindow != nil else { return pages[page].memory }
+        guard let memory = local.memory(page: page) else { preconditionFailure("these tokens are no longer held") }
+        return memory
+    }
 
     /// The memory of the f16 copies of a page; nil if they are not held.
     func windowMemory(page: Int) -> UnsafeMutableRawPointer? { window.memory(page: page) }
@@ -111,16 +127,19 @@ public final class CacheSequence {
     public func advance(_ tokens: Int) {
         precondition(count + tokens <= capacity, "these tokens were not stored")
         count += tokens
-        guard plan.windowPageBytes > 0 else { return }
+        guard hasPagesBeside else { return }
         let used = PageGeometry.pages(forTokens: count)
         let isMoreToCome = used < pages.count
         window.drop(beside: addresses[...], pages: used, keepingSpares: isMoreToCome)
+        local.drop(beside: addresses[...], pages: used, keepingSpares: isMoreToCome)
         if isMoreToCome {
             longestStep = min(longestStep, capacity - count)
             window.place(beside: addresses[..<placed(afterStep: longestStep)])
+            local.place(beside: addresses[..<placed(afterStep: longestStep)])
         } else {
             longestStep = capacity - count
             window.releaseSpares()
+            local.releaseSpares()
         }
     }
 
@@ -135,6 +154,7 @@ public final class CacheSequence {
     public func truncate(to length: Int) -> Int {
         precondition(length >= 0 && length <= count, "cannot cut \(count) tokens to \(length)")
         count = plan.windowPageBytes > 0 ? window.restorable(length, start: plan.windowStart(at: length)) : length
+        if plan.localPageBytes > 0 { count = local.restorable(count, start: plan.localStart(at: count)) }
         releaseUnused()
         return count
     }
@@ -146,12 +166,27 @@ public final class CacheSequence {
         addresses.removeSubrange(needed...)
         window.truncate(toPages: needed)
         window.releaseSpares()
+        local.truncate(toPages: needed)
+        local.releaseSpares()
         longestStep = capacity - count
     }
 
     /// Calls `body` with the address of every page; valid until the sequence changes.
     func withPages<Result>(_ body: (UnsafeBufferPointer<UnsafeRawPointer>) -> Result) -> Result {
         addresses.withUnsafeBufferPointer(body)
+    }
+
+    /// Calls `body` with the address of every page that holds a layer; of those before its sliding window, any.
+    func withPages<Result>(
+        of layer: CachePlan.Layer, _ body: (UnsafeBufferPointer<UnsafeRawPointer>) -> Result
+    ) -> Result {
+        layer.slidingWindow == nil
+            ? addresses.withUnsafeBufferPointer(body) : local.addresses.withUnsafeBufferPointer(body)
+    }
+
+    /// The cached tokens that a layer still holds: all, or those of the last pages if it has a sliding window.
+    public func heldTokens(layer: Int) -> Range<Int> {
+        plan.layers[layer].slidingWindow == nil ? 0..<count : count - plan.localTokens(ofTokens: count)..<count
     }
 
     /// Calls `body` with the address of every window page, by the number of the packed page; only those are held that a
@@ -163,8 +198,13 @@ public final class CacheSequence {
     /// Reads cached tokens of one layer back as floats, as the next token will read them: tokens x width.
     ///
     /// For tests, statistics and calibration; attention never does this.
+    ///
+    /// - Precondition: the tokens are among `heldTokens(layer:)`.
     public func decode(layer: Int, tokens: Range<Int>, keys: inout [Float], values: inout [Float]) {
-        precondition(tokens.lowerBound >= 0 && tokens.upperBound <= count, "only cached tokens can be decoded")
+        let held = heldTokens(layer: layer)
+        precondition(
+            tokens.isEmpty || tokens.lowerBound >= held.lowerBound && tokens.upperBound <= count,
+            "only tokens that are held can be decoded")
         let width = plan.shape.heads.width
         let plan = plan.layers[layer]
         keys = [Float](repeating: 0, count: tokens.count * width)
@@ -174,10 +214,10 @@ public final class CacheSequence {
                 guard let keys = keys.baseAddress, let values = values.baseAddress else { return }
                 for (row, token) in tokens.enumerated() {
                     decode(
-                        token, plan.keys, at: plan.keyOffset, exact: plan.exactKeys?.untyped,
+                        token, plan, plan.keys, at: plan.keyOffset, exact: plan.exactKeys?.untyped,
                         into: keys + row * width)
                     decode(
-                        token, plan.values, at: plan.valueOffset, exact: plan.exactValues?.untyped,
+                        token, plan, plan.values, at: plan.valueOffset, exact: plan.exactValues?.untyped,
                         into: values + row * width)
                 }
             }
@@ -185,14 +225,15 @@ public final class CacheSequence {
     }
 
     private func decode(
-        _ token: Int, _ codec: any PageCodec, at offset: Int, exact: CachePlan.ExactPart<any PageCodec>?,
+        _ token: Int, _ layer: CachePlan.Layer, _ codec: any PageCodec, at offset: Int,
+        exact: CachePlan.ExactPart<any PageCodec>?,
         into vector: UnsafeMutablePointer<Float>
     ) {
         let page = token / PageGeometry.tokens
         if let exact, exact.tokens.contains(token, at: count), let copies = windowMemory(page: page) {
             exact.codec.decode(position: token, of: copies + exact.offset, into: vector)
         } else {
-            codec.decode(position: token, of: memory(page: page) + offset, into: vector)
+            codec.decode(position: token, of: memory(page: page, layer) + offset, into: vector)
         }
     }
 }

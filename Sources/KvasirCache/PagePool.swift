@@ -3,7 +3,7 @@ internal import KvasirCodecs
 internal import KvasirNumerics
 internal import Synchronization
 
-/// Where all cache memory comes from: packed pages and window pages, each of one size, within one byte budget.
+/// Where all cache memory comes from: packed, window and local pages, each of one size, within one byte budget.
 public final class PagePool: Sendable {
     /// The plan that the pages follow.
     public let plan: CachePlan
@@ -53,8 +53,10 @@ public final class PagePool: Sendable {
     /// Creates pages, all bytes zero: all of them or none.
     ///
     /// - Throws: `CacheError` if the budget, or the system, does not allow for all of them.
-    func pages(packed: Int, window: Int) throws(CacheError) -> (packed: [CachePage], window: [CachePage]) {
-        let wanted = packed * plan.pageBytes + window * plan.windowPageBytes
+    func pages(
+        packed: Int, window: Int, local: Int = 0
+    ) throws(CacheError) -> (packed: [CachePage], window: [CachePage], local: [CachePage]) {
+        let wanted = packed * plan.pageBytes + window * plan.windowPageBytes + local * plan.localPageBytes
         let total = inUse.add(wanted, ordering: .relaxed).newValue
         guard total <= budget else {
             inUse.subtract(wanted, ordering: .relaxed)
@@ -68,7 +70,8 @@ public final class PagePool: Sendable {
         do throws(CacheError) {
             let pages = (
                 packed: try create(packed, bytes: plan.pageBytes, missing: &missing),
-                window: try create(window, bytes: plan.windowPageBytes, missing: &missing)
+                window: try create(window, bytes: plan.windowPageBytes, missing: &missing),
+                local: try create(local, bytes: plan.localPageBytes, missing: &missing)
             )
             highest.max(total, ordering: .relaxed)
             return pages
@@ -102,10 +105,11 @@ public final class PagePool: Sendable {
     }
 }
 
-/// The memory of `PageGeometry.tokens` tokens of one sequence, all layers, keys and values.
+/// The memory of `PageGeometry.tokens` tokens of one sequence, keys and values of its layers.
 ///
 /// Append-only: a full packed page never changes again, so sequences with a common prefix may hold the same page; it goes
-/// back to its pool with the last of them. A window page belongs to one sequence, which may use it again for other tokens.
+/// back to its pool with the last of them. A window or local page belongs to one sequence, which may use it
+/// again for other tokens.
 final class CachePage: @unchecked Sendable {  // written by its only owner, read by all
     let memory: UnsafeMutableRawPointer
     private let bytes: Int

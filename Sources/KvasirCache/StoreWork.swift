@@ -32,7 +32,7 @@ struct StoreWork: ParallelWork {
     /// Stores new tokens in the packed page.
     private func store(_ rows: FloatMatrix, _ codec: any PageCodec, at offset: Int, page: Int) {
         guard codec.groupTokens == 1 else { return }
-        let part = sequence.memory(page: page) + offset
+        let part = sequence.memory(page: page, layer) + offset
         for position in positions(page: page) {
             codec.encode(
                 rows.row(position - sequence.count), position: position, into: part)
@@ -54,7 +54,7 @@ struct StoreWork: ParallelWork {
         let group = codec.groupTokens
         guard group > 1 else { return }
         let width = codec.shape.width
-        let part = sequence.memory(page: page) + packedOffset
+        let part = sequence.memory(page: page, layer) + packedOffset
         withUnsafeTemporaryAllocation(of: Float.self, capacity: group * width) { vectors in
             guard let vectors = vectors.baseAddress else { return }
             for position in positions where (position + 1) % group == 0 {

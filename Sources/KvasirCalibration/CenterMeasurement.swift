@@ -60,7 +60,7 @@ public struct CenterMeasurement {
                 for pair in 0..<shape.headSize / 2 {
                     let angle = rotary.frequency(ofPair: pair) * Double(row + 1)
                     let (cosine, sine) = (cos(angle), sin(angle))
-                    let (first, second) = rotary.channels(ofPair: pair, headSize: shape.headSize)
+                    let (first, second) = rotary.channels(ofPair: pair)
                     for head in stride(from: 0, to: shape.width, by: shape.headSize) {
                         let x = Double(keys[row * shape.width + head + first])
                         let y = Double(keys[row * shape.width + head + second])
@@ -90,7 +90,7 @@ public struct CenterMeasurement {
                 remedy: "the model overflows on this text; use another text or another file of the model")
         }
         return CenterCalibration(
-            model: try engine.model.fingerprint(), pairing: engine.model.decoder.info.rotary[0].pairing,
+            model: try engine.model.fingerprint(), order: engine.model.decoder.info.rotary[0].order,
             source: source, tokens: count, means: means)
     }
 }

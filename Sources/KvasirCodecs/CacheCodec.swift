@@ -125,6 +125,9 @@ public protocol KeyCodec: PageCodec {
         query: UnsafePointer<Float>, row: Int, of rows: Int, head: Int, factor: Float,
         into prepared: UnsafeMutableRawPointer)
 
+    /// Whether what is stored includes what all keys have in common; where it does, large biases cost precision.
+    var storesMeans: Bool { get }
+
     /// Makes ready what depends on positions alone, for the positions below `positions`.
     ///
     /// Called by one thread before tokens are stored there; the default has nothing to make ready.
@@ -146,6 +149,9 @@ public protocol KeyCodec: PageCodec {
 }
 
 extension KeyCodec {
+    /// Yes, as a rule.
+    public var storesMeans: Bool { true }
+
     /// Nothing.
     public func reserve(positions: Int) {}
 

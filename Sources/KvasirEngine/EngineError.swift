@@ -3,12 +3,15 @@ public struct EngineError: Error, Equatable, CustomStringConvertible {
     /// What is wrong, without the values.
     public struct Reason: Sendable, Hashable {
         private enum Kind {
-            case inconsistentFile, unsupportedTokenizer, emptyPrompt, unknownToken, contextExceeded, badContext
+            case inconsistentFile, missingFile, unsupportedTokenizer, emptyPrompt, unknownToken, contextExceeded,
+                badContext
         }
         private let kind: Kind
 
         /// Parts of the model file contradict each other.
         public static let inconsistentFile = Reason(kind: .inconsistentFile)
+        /// A file that a model folder must have is not there.
+        public static let missingFile = Reason(kind: .missingFile)
         /// The file's tokenizer is of a kind that is not supported.
         public static let unsupportedTokenizer = Reason(kind: .unsupportedTokenizer)
         /// The prompt has no tokens.

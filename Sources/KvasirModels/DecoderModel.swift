@@ -39,8 +39,11 @@ public struct ModelInfo: Sendable, Hashable {
     public let feedForwardSize: Int
     /// The shape of its cache.
     public let cacheShape: CacheShape
-    /// How the keys of each layer are turned by position.
-    public let rotary: [RotaryGeometry]
+    /// How the keys of each layer are turned by position; empty if positions are learned.
+    public let rotary: [RotaryEmbedding]
+
+    /// Which channels of a head rotary embedding turns together; nil if positions are learned.
+    public var channelOrder: ChannelOrder? { rotary.first?.order }
 }
 
 /// The activations of a step, by role; reused from step to step.

@@ -17,18 +17,18 @@ import Testing
         return generator.normals(shape.width).map { 4 * $0 }
     }
 
-    private static func geometry(_ pairing: RotaryGeometry.Pairing, pairs: Int) -> RotaryGeometry {
-        RotaryGeometry(frequencies: (0..<pairs).map { pow(10_000, -Double($0) / Double(pairs)) }, pairing: pairing)
+    private static func geometry(_ order: ChannelOrder, pairs: Int) -> RotaryEmbedding {
+        RotaryEmbedding(frequencies: (0..<pairs).map { pow(10_000, -Double($0) / Double(pairs)) }, order: order)
     }
 
     /// The mean turned to a position, in double precision.
-    private static func turned(_ means: [Float], _ geometry: RotaryGeometry, _ shape: HeadShape, at position: Int)
+    private static func turned(_ means: [Float], _ geometry: RotaryEmbedding, _ shape: HeadShape, at position: Int)
         -> [Double]
     {
         var key = means.map(Double.init)
         for head in stride(from: 0, to: shape.width, by: shape.headSize) {
             for pair in 0..<geometry.frequencies.count {
-                let (first, second) = geometry.channels(ofPair: pair, headSize: shape.headSize)
+                let (first, second) = geometry.channels(ofPair: pair)
                 let angle = geometry.frequencies[pair] * Double(position)
                 let (a, b) = (key[head + first], key[head + second])
                 key[head + first] = a * cos(angle) - b * sin(angle)
@@ -39,10 +39,10 @@ import Testing
     }
 
     private static func fixture(
-        _ base: String, _ shape: HeadShape, _ pairing: RotaryGeometry.Pairing, tokens: Int,
+        _ base: String, _ shape: HeadShape, _ order: ChannelOrder, tokens: Int,
         _ instructionSet: InstructionSet, pairs: Int? = nil, step: Int = 1
     ) throws -> CodecFixture {
-        let geometry = geometry(pairing, pairs: pairs ?? shape.headSize / 2)
+        let geometry = geometry(order, pairs: pairs ?? shape.headSize / 2)
         let rotary = try RotaryPages(geometry, headSize: shape.headSize, instructionSet: instructionSet)
         let means = means(shape)
         return try CodecFixture(
@@ -62,9 +62,9 @@ import Testing
     func fusedScoresEqualDecodeThenScore(base: String, instructionSet: InstructionSet) throws {
         var generator = PlainGenerator(seed: 3)
         for (index, shape) in Self.shapes.enumerated() {
-            let pairing: RotaryGeometry.Pairing = index % 2 == 0 ? .adjacent : .halves
+            let order: ChannelOrder = index % 2 == 0 ? .interleaved : .halves
             let fixture = try Self.fixture(
-                base, shape, pairing, tokens: [130, 64, 1][index], instructionSet, pairs: index == 1 ? 20 : nil)
+                base, shape, order, tokens: [130, 64, 1][index], instructionSet, pairs: index == 1 ? 20 : nil)
             let head = shape.kvHeads - 1
             let queries = generator.normals(5 * shape.headSize)
             let (scores, sizes) = PlainAttention(fixture, head: head, rows: 5).score(queries)
@@ -78,7 +78,7 @@ import Testing
     @Test func theMeanCostsNothing() throws {
         // Four times the scatter: stored with the mean, the keys would take an error 17 times as large.
         let shape = Self.shapes[0]
-        let fixture = try Self.fixture("nf4", shape, .adjacent, tokens: 200, .best)
+        let fixture = try Self.fixture("nf4", shape, .interleaved, tokens: 200, .best)
         var error = 0.0
         for token in 1..<200 {
             let decoded = fixture.decodedKey(token)
@@ -93,7 +93,7 @@ import Testing
 
     @Test func nothingIsTakenAwayFromTheFirstToken() throws {
         let shape = Self.shapes[0]
-        let fixture = try Self.fixture("f16", shape, .adjacent, tokens: 2, .best)
+        let fixture = try Self.fixture("f16", shape, .interleaved, tokens: 2, .best)
         let stored = fixture.decodedKey(0)
         for channel in 0..<shape.width { #expect(stored[channel] == Float(Float16(fixture.keyVectors[channel]))) }
     }

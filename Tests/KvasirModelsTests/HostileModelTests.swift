@@ -61,7 +61,7 @@ struct HostileModelTests {
         }
     }
 
-    @Test(arguments: ["blk.0.attn_q.bias", "blk.1.attn_q.weight", "rope_freqs.weight", "blk.0.attn_q_norm.weight"])
+    @Test(arguments: ["blk.0.attn_q.bias", "blk.1.attn_q.weight", "blk.0.attn_q_norm.weight"])
     func tensorThatNobodyUsesIsNamed(name: String) {
         expectRefusal(.unsupportedFeature, naming: ["'\(name)'", "llama"]) { $0.tensors.append((name, [16])) }
     }
@@ -135,14 +135,23 @@ struct HostileModelTests {
     }
 
     @Test func whatTheFamilyLacksIsNamed() {
-        expectRefusal(.unsupportedArchitecture, naming: ["general.architecture = gemma3", "llama"]) {
-            $0.metadata["general.architecture"] = .string("gemma3")
+        expectRefusal(.unsupportedArchitecture, naming: ["general.architecture = mamba", "llama", "qwen2"]) {
+            $0.metadata["general.architecture"] = .string("mamba")
         }
         expectRefusal(.unsupportedFeature, naming: ["llama.rope.scaling.type = yarn"]) {
             $0.metadata["llama.rope.scaling.type"] = .string("yarn")
         }
         for key in ["llama.rope.scaling.factor", "llama.rope.scale_linear"] {
-            expectRefusal(.unsupportedFeature, naming: ["\(key) = 4.0"]) { $0.metadata[key] = .float32(4) }
+            for factor in [-4, .nan, .infinity] as [Float] {
+                expectRefusal(.badMetadata, naming: ["\(key) = \(factor)"]) { $0.metadata[key] = .float32(factor) }
+            }
+        }
+        expectRefusal(.badTensor, naming: ["'rope_freqs.weight'", "[16]", "[8]"]) {
+            $0.tensors.append(("rope_freqs.weight", [16]))
+        }
+        // The draft's tensors are zero.
+        expectRefusal(.badTensor, naming: ["'rope_freqs.weight'", "positive"]) {
+            $0.tensors.append(("rope_freqs.weight", [8]))
         }
         expectRefusal(.unsupportedFeature, naming: ["llama.expert_count", "dense"]) {
             $0.metadata["llama.expert_count"] = .uint32(8)

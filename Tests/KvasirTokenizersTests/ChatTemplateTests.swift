@@ -15,7 +15,7 @@ struct ChatTemplateTests {
             let template = try ChatTemplate(source: fixture.source, bosToken: fixture.bosToken)
             #expect(template.family == (fixture.name.hasPrefix("Llama") ? .llama3 : .chatML))
             for rendering in fixture.renderings {
-                let text = template.render(
+                let text = try template.render(
                     messages: try messages(rendering.messages), addGenerationPrompt: rendering.addGenerationPrompt)
                 #expect(Array(text.utf8) == Array(rendering.text.utf8), "\(fixture.name)")
             }
@@ -28,16 +28,48 @@ struct ChatTemplateTests {
             let template = try ChatTemplate(source: fixture.source, bosToken: fixture.bosToken)
             for rendering in fixture.renderings {
                 let messages = try messages(rendering.messages)
-                let whole = Array(template.render(messages: messages, addGenerationPrompt: true).utf8)
+                let whole = Array(try template.render(messages: messages, addGenerationPrompt: true).utf8)
                 for count in 0..<messages.count {
                     let turns = Array(messages[..<count])
-                    #expect(whole.starts(with: template.render(messages: turns, addGenerationPrompt: false).utf8))
+                    let start = try template.render(messages: turns, addGenerationPrompt: false)
+                    #expect(whole.starts(with: start.utf8))
                     // Where the model answers next, so does the text with its prompt.
                     if messages[count].role == .assistant {
-                        #expect(whole.starts(with: template.render(messages: turns, addGenerationPrompt: true).utf8))
+                        let asked = try template.render(messages: turns, addGenerationPrompt: true)
+                        #expect(whole.starts(with: asked.utf8))
                     }
                 }
             }
+        }
+    }
+
+    @Test("whose turns alternate render what the reference renders, and refuse what it refuses")
+    func alternatingTurns() throws {
+        let fixtures = try Fixture.load([Fixture.TurnTemplate].self, "chat-templates-turns")
+        #expect(fixtures.count == 5)
+        for fixture in fixtures {
+            let template = try ChatTemplate(
+                source: fixture.source, bosToken: fixture.bosToken, eosToken: fixture.eosToken)
+            #expect(fixture.name.hasPrefix(template.family.rawValue))
+            var refused = 0
+            for rendering in fixture.renderings {
+                let messages = try messages(rendering.messages)
+                guard let expected = rendering.text else {
+                    let error = #expect(throws: ChatTemplateError.self) {
+                        try template.render(messages: messages, addGenerationPrompt: rendering.addGenerationPrompt)
+                    }
+                    guard case .conversation = error?.reason else {
+                        Issue.record("\(fixture.name): \(String(describing: error))")
+                        continue
+                    }
+                    refused += 1
+                    continue
+                }
+                let text = try template.render(
+                    messages: messages, addGenerationPrompt: rendering.addGenerationPrompt)
+                #expect(Array(text.utf8) == Array(expected.utf8), "\(fixture.name)")
+            }
+            #expect((1..<fixture.renderings.count).contains(refused))
         }
     }
 
@@ -79,14 +111,21 @@ struct ChatTemplateTests {
         #expect(reason(nil) == .missing(architecture: "llama"))
         #expect(reason(" \n") == .missing(architecture: "llama"))
         #expect(
-            reason("{{ bos_token }}\n[INST] x [/INST]")
-                == .unknownFamily(beginning: "{{ bos_token }} [INST] x [/INST]", architecture: "llama"))
+            reason("{{ bos_token }}\n<|user|> x")
+                == .unknownFamily(beginning: "{{ bos_token }} <|user|> x", architecture: "llama"))
         #expect(
             reason("{{ '<|im_start|>' }}{% if enable_thinking %}{% endif %}{{ '<|im_end|>' }}")
                 == .unsupportedFeature("enable_thinking", family: .chatML))
         #expect(
             reason("{{ '<|im_start|>system\\na<|im_end|>' }}{{ '<|im_start|>system\\nb<|im_end|>' }}")
                 == .unsupportedFeature("several default system messages", family: .chatML))
+        #expect(reason("{{ bos_token }}[INST] <<SYS>>[/INST]") == .unsupportedFeature("<<SYS>>", family: .mistral))
+        #expect(
+            reason("{{ bos_token + eos_token }}[INST] {{ x }}[/INST]")
+                == .unsupportedFeature("an unknown form of answers", family: .mistral))
+        #expect(
+            reason("{{ bos_token }}<start_of_turn>{{ x | trim }}<end_of_turn>")
+                == .unsupportedFeature("an unknown treatment of system messages", family: .gemma))
         // Templates cut off in the middle of anything must not be read past their end.
         for source in ["<|im_start|><|im_end|>{{ 'a", "<|im_start|><|im_end|>{{ 'a\\", "<|im_start|><|im_end|>{%", "{"]
         {

@@ -1,6 +1,7 @@
 import KvasirTestSupport
-import KvasirTokenizers
 import Testing
+
+@testable import KvasirTokenizers
 
 @Suite(
     "The real SmolLM2 vocabulary", .enabled(if: TestResources.defaultModelPath != nil, "no model file on this machine"))
@@ -19,6 +20,14 @@ struct RealVocabularyTests {
                 #expect(tokenizer.encode(bytes, addSpecial: false, parseSpecial: false) == plain, "\(label)")
             }
         }
+    }
+
+    @Test("takes little memory")
+    func memory() throws {
+        let tokenizer = try BytePairTokenizer(
+            RealVocabulary.load(try #require(TestResources.defaultModelPath)).vocabulary)
+        // 49,152 tokens of 6 bytes and 48,900 merges of two ids and a result, in hash tables half to two thirds full.
+        #expect(tokenizer.byteCount < 1_900_000)
     }
 
     @Test("ends generation where the model means to stop, and has the fixture's template")

@@ -30,17 +30,17 @@ struct SpecialTokenTests {
     @Test("go around a text when the vocabulary says so")
     func aroundText() throws {
         var vocabulary = try Fixture.vocabulary(.llamaBPE)
-        let bos = try #require(vocabulary.tokens.firstIndex(of: "<|im_start|>"))
-        let eos = try #require(vocabulary.tokens.firstIndex(of: "<|im_end|>"))
-        vocabulary.bosID = Int32(bos)
-        vocabulary.eosID = Int32(eos)
+        let bos = try #require(try BytePairTokenizer(vocabulary).id(of: "<|im_start|>"))
+        let eos = try #require(try BytePairTokenizer(vocabulary).id(of: "<|im_end|>"))
+        vocabulary.bosID = bos
+        vocabulary.eosID = eos
         vocabulary.addsEOS = true
         // Llama 3 begins every text; a file need not say so.
         vocabulary.addsBOS = nil
         let tokenizer = try BytePairTokenizer(vocabulary)
         #expect(tokenizer.addsBOS)
         let plain = tokenizer.encode("x y", addSpecial: false, parseSpecial: true)
-        #expect(tokenizer.encode("x y", addSpecial: true, parseSpecial: true) == [Int32(bos)] + plain + [Int32(eos)])
+        #expect(tokenizer.encode("x y", addSpecial: true, parseSpecial: true) == [bos] + plain + [eos])
         vocabulary.addsBOS = false
         #expect(
             try BytePairTokenizer(vocabulary).encode("x y", addSpecial: true, parseSpecial: true).first == plain.first)

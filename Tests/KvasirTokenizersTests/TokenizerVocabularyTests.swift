@@ -37,7 +37,8 @@ struct TokenizerVocabularyTests {
     @Test("is not one whose tokens differ only in composition")
     func canonicalEquivalence() throws {
         let tokens = ["\u{E9}", "e\u{301}", "e", "\u{212B}", "\u{C5}"]
-        let tokenizer = try BytePairTokenizer(TokenizerVocabulary(tokens: tokens, merges: [], preTokenizer: "gpt-2"))
+        let tokenizer = try BytePairTokenizer(
+            TokenizerVocabulary(tokens: ByteStrings(tokens), merges: [], preTokenizer: "gpt-2"))
         for (id, token) in tokens.enumerated() { #expect(tokenizer.id(of: token) == Int32(id)) }
     }
 

@@ -39,6 +39,16 @@ static void check_arithmetic(size_t count) {
     fast->rms_norm(same, y, same, count, 1e-5f);
     twin_check(twin_same(same, out, count), "rms_norm of %zu in place differs", count);
 
+    float *bias = twin_floats(count);
+    twin_fill_normal(bias, count);
+    fast->layer_norm(x, y, bias, out, count, 1e-5f);
+    plain->layer_norm(x, y, bias, wanted, count, 1e-5f);
+    for (size_t i = 0; i < count; i++) {
+        // Two sums are rounded, and the bias may take most of the rest away.
+        const double allowed = 0x1p-22 * (double)(count + 16) * (1 + fabs(y[i])) * (1 + fabs(bias[i]));
+        twin_check(fabs((double)out[i] - wanted[i]) <= allowed, "layer_norm: element %zu of %zu", i, count);
+    }
+
     float *cosines = twin_floats(count), *sines = twin_floats(count);
     for (size_t i = 0; i < count; i++) {
         cosines[i] = twin_uniform(-1, 1);
@@ -71,7 +81,24 @@ static void check_arithmetic(size_t count) {
     check_values("swiglu into gate", gate, out, count, 0);
     check_values("swiglu into up", up, out, count, 0);
 
+    fast->geglu_tanh(x, y, out, count);
+    plain->geglu_tanh(x, y, wanted, count);
+    for (size_t i = 0; i < count; i++)
+        twin_check(is_close(out[i], wanted[i], 2e-5) || fabs((double)out[i] - wanted[i]) < 1e-30,
+                   "geglu_tanh: element %zu of %zu is %.9g, not %.9g", i, count, out[i], wanted[i]);
+
     float *a = copy(x, count), *b = copy(x, count);
+    fast->gelu_tanh(a, count);
+    plain->gelu_tanh(b, count);
+    for (size_t i = 0; i < count; i++)
+        twin_check(is_close(a[i], b[i], 2e-5) || fabs((double)a[i] - b[i]) < 1e-30,
+                   "gelu_tanh: element %zu of %zu is %.9g, not %.9g", i, count, a[i], b[i]);
+    a = copy(x, count), b = copy(x, count);
+    fast->relu(a, count);
+    plain->relu(b, count);
+    check_values("relu", a, b, count, 0);
+
+    a = copy(x, count), b = copy(x, count);
     fast->add(a, y, count);
     plain->add(b, y, count);
     check_values("add", a, b, count, 0);

@@ -15,6 +15,9 @@ typedef struct {
     // out[i] = x[i] * weight[i] / sqrt(mean of x[i]^2 + epsilon). `out` may be `x`.
     void (*rms_norm)(const float *x, const float *weight, float *out, size_t count, float epsilon);
 
+    // out[i] = (x[i] - mean) * weight[i] / sqrt(variance + epsilon) + bias[i]. `out` may be `x`.
+    void (*layer_norm)(const float *x, const float *weight, const float *bias, float *out, size_t count, float epsilon);
+
     // Rotates the pairs (x[2i], x[2i+1]) by the angles whose cosines and sines are given, in place: the order in which
     // GGUF stores the llama family.
     void (*rope_interleaved)(float *x, const float *cosines, const float *sines, size_t pairs);
@@ -24,6 +27,16 @@ typedef struct {
 
     // out[i] = gate[i] / (1 + exp(-gate[i])) * up[i]. `out` may be `gate` or `up`.
     void (*swiglu)(const float *gate, const float *up, float *out, size_t count);
+
+    // out[i] = gelu(gate[i]) * up[i], with gelu(x) = x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))). `out` may be
+    // `gate` or `up`.
+    void (*geglu_tanh)(const float *gate, const float *up, float *out, size_t count);
+
+    // x[i] = gelu(x[i]), in place, as above.
+    void (*gelu_tanh)(float *x, size_t count);
+
+    // x[i] = max(x[i], 0), in place; NaN stays NaN.
+    void (*relu)(float *x, size_t count);
 
     // x[i] += y[i].
     void (*add)(float *x, const float *y, size_t count);

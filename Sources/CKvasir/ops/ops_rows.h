@@ -77,6 +77,25 @@ static void kvo_rms_norm(const float *x, const float *weight, float *out, size_t
     for (size_t i = 0; i < count; i++) out[i] = x[i] * factor * weight[i];
 }
 
+static void kvo_layer_norm(const float *x, const float *weight, const float *bias, float *out, size_t count,
+                           float epsilon) {
+    float sum = 0;
+    {
+#pragma clang fp reassociate(on)
+        for (size_t i = 0; i < count; i++) sum += x[i];
+    }
+    const float mean = sum / (float)count;
+    // A second pass: the difference of two large sums would lose what the variance is made of.
+    float squares = 0;
+    {
+#pragma clang fp reassociate(on)
+        for (size_t i = 0; i < count; i++) squares += (x[i] - mean) * (x[i] - mean);
+    }
+    const float factor = 1.0f / __builtin_elementwise_sqrt(squares / (float)count + epsilon);
+    KVO_INDEPENDENT
+    for (size_t i = 0; i < count; i++) out[i] = (x[i] - mean) * factor * weight[i] + bias[i];
+}
+
 static void kvo_rope_interleaved(float *restrict x, const float *restrict cosines, const float *restrict sines,
                                  size_t pairs) {
     for (size_t i = 0; i < pairs; i++) {
@@ -99,6 +118,25 @@ static void kvo_rope_half(float *restrict x, const float *restrict cosines, cons
 static void kvo_swiglu(const float *gate, const float *up, float *out, size_t count) {
     KVO_INDEPENDENT
     for (size_t i = 0; i < count; i++) out[i] = gate[i] / (1.0f + kvo_exp(-gate[i])) * up[i];
+}
+
+// x / 2 * (1 + tanh(u)) = x / (1 + exp(-2u)) with u = sqrt(2 / pi) * (x + 0.044715 x^3).
+static inline __attribute__((always_inline)) float kvo_gelu(float x) {
+    const float twice = 0x1.988454p0f * (x + 0x1.6e4e26p-5f * x * x * x);
+    return x / (1.0f + kvo_exp(-twice));
+}
+
+static void kvo_geglu_tanh(const float *gate, const float *up, float *out, size_t count) {
+    KVO_INDEPENDENT
+    for (size_t i = 0; i < count; i++) out[i] = kvo_gelu(gate[i]) * up[i];
+}
+
+static void kvo_gelu_tanh(float *x, size_t count) {
+    for (size_t i = 0; i < count; i++) x[i] = kvo_gelu(x[i]);
+}
+
+static void kvo_relu(float *x, size_t count) {
+    for (size_t i = 0; i < count; i++) x[i] = x[i] < 0 ? 0 : x[i];
 }
 
 static void kvo_add(float *restrict x, const float *restrict y, size_t count) {
@@ -186,9 +224,13 @@ static void kvo_bf16_to_f32(const uint16_t *restrict x, float *restrict out, siz
 
 const kv_ops_kernels KVO_TABLE = {
     .rms_norm = kvo_rms_norm,
+    .layer_norm = kvo_layer_norm,
     .rope_interleaved = kvo_rope_interleaved,
     .rope_half = kvo_rope_half,
     .swiglu = kvo_swiglu,
+    .geglu_tanh = kvo_geglu_tanh,
+    .gelu_tanh = kvo_gelu_tanh,
+    .relu = kvo_relu,
     .add = kvo_add,
     .scale = kvo_scale,
     .max = kvo_max,

@@ -11,6 +11,8 @@ extension CachePlan {
         public let valueName: String
         /// The clause that makes the layers differ from the others; nil if none does.
         public let deviation: String?
+        /// Tokens that a query attends to, itself included; nil for all.
+        public let slidingWindow: Int?
         /// The keys that queries read in f16; nil if there are none.
         public let exactKeys: ExactTokens?
         /// The values that queries read in f16; nil if there are none.
@@ -25,6 +27,7 @@ extension CachePlan {
             keyName = layer.keyName
             valueName = layer.valueName
             deviation = layer.deviation
+            slidingWindow = layer.slidingWindow
             exactKeys = layer.exactKeys?.tokens
             exactValues = layer.exactValues?.tokens
             keyStorage = layer.keys.storage

@@ -66,15 +66,17 @@ extension CachePlan {
     struct Layout {
         private let configuration: CacheConfiguration
         private let profiles: KeyProfiles
-        private let shape: HeadShape
+        private let shape: CacheShape
         private let instructionSet: InstructionSet
-        private(set) var pageBytes = 0
+        private var packedBytes = 0
+        private var localBytes = 0
         private var windowBytes = 0
         private var sinks = 0
         private var longest = 0
 
         init(
-            _ configuration: CacheConfiguration, profiles: KeyProfiles, shape: HeadShape, instructionSet: InstructionSet
+            _ configuration: CacheConfiguration, profiles: KeyProfiles, shape: CacheShape,
+            instructionSet: InstructionSet
         ) {
             self.configuration = configuration
             self.profiles = profiles
@@ -82,10 +84,17 @@ extension CachePlan {
             self.instructionSet = instructionSet
         }
 
+        /// Never nothing: pages are counted, also where all layers have a sliding window.
+        var pageBytes: Int { max(packedBytes, PageGeometry.alignment) }
+
+        var local: WindowGeometry {
+            WindowGeometry(pageBytes: localBytes, sinks: 0, longest: shape.windows.compactMap { $0 }.max() ?? 0)
+        }
+
         var window: WindowGeometry { WindowGeometry(pageBytes: windowBytes, sinks: sinks, longest: longest) }
 
         mutating func layer(_ index: Int, _ codecs: LayerCodecs) throws(CacheError) -> Layer {
-            let context = LayerContext(shape: shape, instructionSet: instructionSet, keys: profiles[index])
+            let context = LayerContext(shape: shape.heads, instructionSet: instructionSet, keys: profiles[index])
             let keys: any KeyCodec
             let values: any ValueCodec
             do throws(CodecError) {
@@ -102,10 +111,16 @@ extension CachePlan {
                 of: keys, codecs.keys, sinks: configuration.sinks.keys, recent: configuration.recent.keys)
             let valueTokens = exactTokens(
                 of: values, codecs.values, sinks: configuration.sinks.values, recent: configuration.recent.values)
+            let window = self.shape.window(layer: index)
+            func place(_ storage: PartStorage) -> Int {
+                window == nil
+                    ? Self.place(storage, in: &packedBytes) : Self.place(storage, in: &localBytes)
+            }
             return Layer(
                 index: index, keyName: codecs.keys.name, valueName: codecs.values.name, deviation: codecs.deviation,
-                keys: keys, values: values, keyOffset: Self.place(keys.storage, in: &pageBytes),
-                valueOffset: Self.place(values.storage, in: &pageBytes),
+                slidingWindow: window, keys: keys, values: values,
+                keyOffset: place(keys.storage),
+                valueOffset: place(values.storage),
                 exactKeys: try part(keyTokens, index, "K", storage: \.storage) { (codec) throws(CodecError) in
                     try codec.keys(of: context)
                 },

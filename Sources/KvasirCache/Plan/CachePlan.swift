@@ -9,12 +9,22 @@ public struct CacheShape: Sendable, Hashable {
     public let heads: HeadShape
     /// Query heads of every layer, a multiple of the KV heads.
     public let queryHeads: Int
+    /// The sliding window of every layer, nil for layers that attend to everything; empty if no layer has one.
+    public let windows: [Int?]
+    /// How large the largest bias of a key channel is beside typical keys, for every layer; empty if keys have no biases.
+    public let keyBiases: [Double]
 
     /// Creates a shape.
     ///
-    /// - Precondition: the query heads are a positive multiple of the KV heads.
-    public init(layers: Int, heads: HeadShape, queryHeads: Int) {
+    /// - Precondition: the query heads are a positive multiple of the KV heads; there are windows for all layers or none.
+    public init(
+        layers: Int, heads: HeadShape, queryHeads: Int, windows: [Int?] = [], keyBiases: [Double] = []
+    ) {
         precondition(queryHeads > 0 && queryHeads % heads.kvHeads == 0, "query heads share KV heads evenly")
+        precondition(windows.isEmpty || windows.count == layers, "a window for every layer")
+        self.windows = windows
+        precondition(keyBiases.isEmpty || keyBiases.count == layers, "a bias for every layer")
+        self.keyBiases = keyBiases
         self.layers = layers
         self.heads = heads
         self.queryHeads = queryHeads
@@ -22,6 +32,9 @@ public struct CacheShape: Sendable, Hashable {
 
     /// Query heads that share one KV head.
     public var groupSize: Int { queryHeads / heads.kvHeads }
+
+    /// Tokens that a query of a layer attends to, itself included; nil for all.
+    public func window(layer: Int) -> Int? { windows.isEmpty ? nil : windows[layer] }
 }
 
 /// A configuration resolved for one model: the bound codec of every layer, and where its part of a page lies.
@@ -38,11 +51,13 @@ public struct CachePlan: Sendable {
         public let valueName: String
         /// The clause that makes the layer differ from the others; nil if none does.
         public let deviation: String?
+        /// Tokens that a query attends to, itself included; nil for all.
+        public let slidingWindow: Int?
         /// The codec for keys.
         public let keys: any KeyCodec
         /// The codec for values.
         public let values: any ValueCodec
-        /// Where the keys start in a page, in bytes.
+        /// Where the keys start in a page, in bytes; a local page if the layer has a sliding window.
         public let keyOffset: Int
         /// Where the values start in a page, in bytes.
         public let valueOffset: Int
@@ -70,13 +85,19 @@ public struct CachePlan: Sendable {
     public let layers: [Layer]
     /// What the user should know of the configuration with this model, a line each; the command line prints them.
     public let warnings: [String]
-    /// Size of a page: `PageGeometry.tokens` tokens, all layers, keys and values.
+    /// Size of a page: `PageGeometry.tokens` tokens, all layers without a sliding window, keys and values.
     public let pageBytes: Int
+    /// Size of a local page: the same tokens, the layers with a sliding window; 0 if no layer has one.
+    ///
+    /// A sequence holds those of its end only.
+    public var localPageBytes: Int { local.pageBytes }
     /// Size of a window page: the f16 copies of the same tokens; 0 if no layer has a window.
     public var windowPageBytes: Int { window.pageBytes }
 
     /// Which window pages a sequence holds.
     let window: WindowGeometry
+    /// Which local pages a sequence holds.
+    let local: WindowGeometry
 
     /// Resolves a configuration for a model.
     ///
@@ -105,16 +126,17 @@ public struct CachePlan: Sendable {
         let base = LayerCodecs(keys: keys, values: values)
         let codecs = try Self.codecs(of: configuration, base: base, layers: shape.layers)
         let profiles = try KeyProfiles(statistics, shape: shape, instructionSet: instructionSet)
-        var layout = Layout(
-            configuration, profiles: profiles, shape: shape.heads, instructionSet: instructionSet)
+        var layout = Layout(configuration, profiles: profiles, shape: shape, instructionSet: instructionSet)
         var layers: [Layer] = []
         for (index, codecs) in codecs.enumerated() { layers.append(try layout.layer(index, codecs)) }
         self.configuration = configuration
         self.shape = shape
         self.layers = layers
-        self.warnings = warnings + Self.warnings(of: configuration, layers: layers)
+        self.warnings =
+            warnings + Self.warnings(of: configuration, layers: layers) + Self.hazards(of: shape, layers: layers)
         pageBytes = layout.pageBytes
         window = layout.window
+        local = layout.local
     }
 
     /// The first token besides the sinks that a query at `position` reads in f16, of all layers and parts.
@@ -128,6 +150,9 @@ public struct CachePlan: Sendable {
         return start
     }
 
+    /// The first token that a query at `position` reads in layers with a sliding window.
+    func localStart(at position: Int) -> Int { max(position + 1 - (shape.windows.compactMap { $0 }.max() ?? 0), 0) }
+
     /// Bits for each cached key value, averaged over the layers, every overhead counted.
     public var bitsPerValueK: Double { bits(\.keys.storage) }
 
@@ -140,16 +165,16 @@ public struct CachePlan: Sendable {
         return Double(bytes * 8) / Double(PageGeometry.tokens * shape.heads.width * max(layers.count, 1))
     }
 
-    /// Bytes of a token, all layers, once its page is full.
-    public var bytesPerToken: Double { Double(pageBytes) / Double(PageGeometry.tokens) }
+    /// Bytes of a token, all layers, once its page is full; those with a sliding window give their part back later.
+    public var bytesPerToken: Double { Double(pageBytes + localPageBytes) / Double(PageGeometry.tokens) }
 
     /// Bytes of a token if keys and values were f16.
     public var f16BytesPerToken: Int { shape.layers * shape.heads.width * 2 * MemoryLayout<UInt16>.stride }
 
-    /// Bytes of the pages that hold one sequence of `tokens` tokens, window pages included.
+    /// Bytes of the pages that hold one sequence of `tokens` tokens, window and local pages included.
     public func bytes(forTokens tokens: Int) -> Int {
         let pages = PageGeometry.pages(forTokens: tokens)
-        return pages * pageBytes + window.pages(ofPages: pages) * window.pageBytes
+        return pages * pageBytes + window.bytes(ofPages: pages) + local.bytes(ofPages: pages)
     }
 
     /// The most bytes that a sequence of `tokens` tokens holds on the way there.
@@ -158,47 +183,62 @@ public struct CachePlan: Sendable {
     public func peakBytes(forTokens tokens: Int, inStepsOf step: Int) -> Int {
         let pages = PageGeometry.pages(forTokens: tokens)
         let stepPages = PageGeometry.pages(forTokens: min(step, tokens))
-        return pages * pageBytes + window.pages(ofPages: pages, stepPages: stepPages) * window.pageBytes
+        return pages * pageBytes + window.bytes(ofPages: pages, stepPages: stepPages)
+            + local.bytes(ofPages: pages, stepPages: stepPages)
     }
 
-    /// Bytes of the pages of one sequence of `tokens` tokens if keys and values were f16.
+    /// Bytes of the pages of one sequence of `tokens` tokens if keys and values were f16; sliding windows held as here.
     public func f16Bytes(forTokens tokens: Int) -> Int {
-        PageGeometry.pages(forTokens: tokens) * PageGeometry.tokens * f16BytesPerToken
+        let layerBytes = PageGeometry.tokens * shape.heads.width * 2 * MemoryLayout<UInt16>.stride
+        let pages = PageGeometry.pages(forTokens: tokens)
+        let sliding = layers.count { $0.slidingWindow != nil }
+        return layerBytes * ((layers.count - sliding) * pages + sliding * local.pages(ofPages: pages))
+    }
+
+    /// Tokens that a sequence of `tokens` tokens holds in layers with a sliding window.
+    public func localTokens(ofTokens tokens: Int) -> Int {
+        let pages = PageGeometry.pages(forTokens: tokens)
+        return tokens - (pages - local.pages(ofPages: pages)) * PageGeometry.tokens
     }
 
     /// The longest sequence whose pages fit `bytes` once it is stored.
     public func tokens(inBytes bytes: Int) -> Int {
-        tokens(inBytes: bytes, windowPages: window.sinkPages + window.recentPages)
+        tokens(inBytes: bytes, window.bytes(ofPages:), local.bytes(ofPages:))
     }
 
     /// The longest sequence that can be stored within `bytes` in steps of up to `step` tokens.
     public func tokens(inBytes bytes: Int, inStepsOf step: Int) -> Int {
         let stepPages = min(PageGeometry.pages(forTokens: step), bytes / pageBytes)
-        return tokens(inBytes: bytes, windowPages: window.pages(ofPages: .max, stepPages: stepPages))
+        return tokens(
+            inBytes: bytes, { window.bytes(ofPages: $0, stepPages: stepPages) },
+            { local.bytes(ofPages: $0, stepPages: stepPages) })
     }
 
-    /// - Parameter windowPages: the most window pages, of which a short sequence has one for each packed page.
-    private func tokens(inBytes bytes: Int, windowPages: Int) -> Int {
-        let short = bytes / (pageBytes + window.pageBytes)
-        let pages = short < windowPages ? short : (bytes - windowPages * window.pageBytes) / pageBytes
-        let (tokens, overflow) = pages.multipliedReportingOverflow(by: PageGeometry.tokens)
+    /// The most packed pages that fit `bytes` with the pages beside them, in tokens.
+    private func tokens(inBytes bytes: Int, _ window: (Int) -> Int, _ local: (Int) -> Int) -> Int {
+        // What lies beside grows with the packed pages, and from some number on no more.
+        var (fitting, tooMany) = (0, bytes / pageBytes + 1)
+        while tooMany - fitting > 1 {
+            let pages = fitting + (tooMany - fitting) / 2
+            if window(pages) + local(pages) <= bytes - pages * pageBytes { fitting = pages } else { tooMany = pages }
+        }
+        let (tokens, overflow) = fitting.multipliedReportingOverflow(by: PageGeometry.tokens)
         return overflow ? .max : tokens
     }
 
     /// What the pages of one sequence of `tokens` tokens are made of.
     public func footprint(forTokens tokens: Int) -> CacheFootprint {
-        let full = layers.reduce(into: CacheFootprint()) { sum, layer in
-            sum.keyCodes += layer.keys.storage.codes
-            sum.keyScales += layer.keys.storage.scales
-            sum.valueCodes += layer.values.storage.codes
-            sum.valueScales += layer.values.storage.scales
+        var result = CacheFootprint()
+        for layer in layers {
+            let held = layer.slidingWindow == nil ? tokens : localTokens(ofTokens: tokens)
+            func share(_ bytes: Int) -> Int { bytes / PageGeometry.tokens * held }
+            result.keyCodes += share(layer.keys.storage.codes)
+            result.keyScales += share(layer.keys.storage.scales)
+            result.valueCodes += share(layer.values.storage.codes)
+            result.valueScales += share(layer.values.storage.scales)
         }
-        func share(_ bytes: Int) -> Int { bytes / PageGeometry.tokens * tokens }
-        var result = CacheFootprint(
-            keyCodes: share(full.keyCodes), keyScales: share(full.keyScales), valueCodes: share(full.valueCodes),
-            valueScales: share(full.valueScales))
         let pages = PageGeometry.pages(forTokens: tokens)
-        result.window = window.pages(ofPages: pages) * window.pageBytes
+        result.window = window.bytes(ofPages: pages)
         result.slack = bytes(forTokens: tokens) - result.total
         return result
     }

@@ -4,12 +4,12 @@ internal import KvasirNumerics
 /// What is known of a model's keys beside their shape.
 public struct KeyStatistics: Sendable, Hashable {
     /// How the keys of each layer are turned by position; empty if the model does not turn them, or nobody said how.
-    public var rotary: [RotaryGeometry]
+    public var rotary: [RotaryEmbedding]
     /// The mean key of each layer before rotary embedding, all KV heads of a layer concatenated; empty if not measured.
     public var means: [[Float]]
 
     /// Nothing, or what there is.
-    public init(rotary: [RotaryGeometry] = [], means: [[Float]] = []) {
+    public init(rotary: [RotaryEmbedding] = [], means: [[Float]] = []) {
         self.rotary = rotary
         self.means = means
     }
@@ -30,7 +30,7 @@ struct KeyProfiles {
             profiles = []
             return
         }
-        var tables: [RotaryGeometry: RotaryPages] = [:]
+        var tables: [RotaryEmbedding: RotaryPages] = [:]
         var profiles: [KeyProfile] = []
         for (embedding, means) in zip(statistics.rotary, statistics.means) {
             do throws(CodecError) {

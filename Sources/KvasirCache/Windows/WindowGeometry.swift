@@ -5,6 +5,9 @@ internal import KvasirCodecs
 /// A window page has the f16 copies of the tokens of one packed page, all layers that have a window. Those of the sinks
 /// stay. Those of the end are kept for one page of tokens longer than queries need them, so that a sequence can be cut
 /// by that much.
+///
+/// Local pages, which have the packed tokens of layers with a sliding window, are held by the same rule; for them the
+/// window is the longest one a layer attends to, and there are no sinks.
 struct WindowGeometry: Sendable, Hashable {
     /// Size of a window page; 0 if no layer has a window.
     let pageBytes: Int
@@ -36,6 +39,14 @@ struct WindowGeometry: Sendable, Hashable {
     func pages(ofPages pages: Int, stepPages: Int) -> Int {
         guard pageBytes > 0 else { return 0 }
         return min(pages, sinkPages + (recentPages > 0 ? recentPages + stepPages : 0))
+    }
+
+    /// Bytes of the window pages that a sequence of `pages` packed pages holds between steps.
+    func bytes(ofPages pages: Int) -> Int { self.pages(ofPages: pages) * pageBytes }
+
+    /// Bytes of the window pages that it holds at most in steps that add up to `stepPages` pages.
+    func bytes(ofPages pages: Int, stepPages: Int) -> Int {
+        self.pages(ofPages: pages, stepPages: stepPages) * pageBytes
     }
 
     /// The first page of the end that a sequence of `pages` packed pages holds.

@@ -58,7 +58,7 @@ private struct CenteredKeys: KeyCodec {
         self.rotary = rotary
         let shape = base.shape
         let channels = (0..<shape.headSize / 2).map {
-            rotary.embedding.channels(ofPair: $0, headSize: shape.headSize)
+            rotary.embedding.channels(ofPair: $0)
         }
         self.channels = channels
         self.means = (0..<shape.kvHeads).flatMap { head in
@@ -71,6 +71,8 @@ private struct CenteredKeys: KeyCodec {
     var groupTokens: Int { base.groupTokens }
     var residualTokens: Int { base.residualTokens }
     var queryBytes: Int { base.queryBytes + 2 * rotary.keys.queryBytes }
+
+    var storesMeans: Bool { false }
 
     func reserve(positions: Int) {
         base.reserve(positions: positions)

@@ -2,41 +2,6 @@ internal import CKvasir
 internal import Foundation
 public import KvasirNumerics
 
-/// How a model turns keys and queries by their position.
-///
-/// Source: Su et al., "RoFormer" (arXiv:2104.09864), section 3.2.
-public struct RotaryGeometry: Sendable, Hashable {
-    /// Which channels of a head are turned together.
-    public enum Pairing: String, Sendable, Hashable, Codable {
-        /// 0 with 1, 2 with 3, and so on.
-        case adjacent
-        /// The first of the first half with the first of the second half, and so on.
-        case halves
-    }
-
-    /// The angle of every pair per position, in radians; channels beyond the pairs are left as they are.
-    public let frequencies: [Double]
-    /// Which channels form a pair.
-    public let pairing: Pairing
-
-    /// Describes an embedding.
-    public init(frequencies: [Double], pairing: Pairing) {
-        self.frequencies = frequencies
-        self.pairing = pairing
-    }
-
-    /// The two channels of pair `pair` of a head of `headSize` channels; pairs beyond the turned ones are neighbours.
-    public func channels(ofPair pair: Int, headSize: Int) -> (Int, Int) {
-        switch pairing {
-        case .halves where pair < frequencies.count: (pair, pair + frequencies.count)
-        default: (2 * pair, 2 * pair + 1)
-        }
-    }
-
-    /// The angle of a pair per position.
-    public func frequency(ofPair pair: Int) -> Double { pair < frequencies.count ? frequencies[pair] : 0 }
-}
-
 /// The cosines and sines of every position, packed as keys of one head are, so that what depends on a query and on a
 /// position alone is a score like any other.
 ///
@@ -47,7 +12,7 @@ public struct RotaryGeometry: Sendable, Hashable {
 /// points elsewhere; without the mean it would be longer than with it, and most scores hang on its precision.
 public final class RotaryPages: @unchecked Sendable {  // grows only in `reserve`, which one thread calls
     /// The embedding the table is of.
-    public let embedding: RotaryGeometry
+    public let embedding: RotaryEmbedding
     /// Channels of a head.
     public let headSize: Int
 
@@ -65,7 +30,7 @@ public final class RotaryPages: @unchecked Sendable {  // grows only in `reserve
     ///
     /// - Throws: `CodecError` if heads do not consist of panels of 16 channels, or have fewer channels than are turned.
     public init(
-        _ embedding: RotaryGeometry, headSize: Int, instructionSet: InstructionSet
+        _ embedding: RotaryEmbedding, headSize: Int, instructionSet: InstructionSet
     ) throws(CodecError) {
         guard 2 * embedding.frequencies.count <= headSize else {
             throw CodecError(

@@ -9,7 +9,7 @@ public struct CenterCalibration: Sendable, Hashable {
     /// The fingerprint of the model, see `LanguageModel.fingerprint`.
     public let model: String
     /// Which channels of a head are turned together.
-    public let pairing: RotaryGeometry.Pairing
+    public let order: ChannelOrder
     /// What was run to measure the means, in words.
     public let source: String
     /// Tokens that were run.
@@ -19,17 +19,19 @@ public struct CenterCalibration: Sendable, Hashable {
 
     /// Describes a measurement.
     public init(
-        model: String, pairing: RotaryGeometry.Pairing, source: String, tokens: Int, means: [[Float]]
+        model: String, order: ChannelOrder, source: String, tokens: Int, means: [[Float]]
     ) {
         self.model = model
-        self.pairing = pairing
+        self.order = order
         self.source = source
         self.tokens = tokens
         self.means = means
     }
 
     /// Where the calibration of a model file lies if nothing else is said.
-    public static func path(beside model: String) -> String { "\(model).center.safetensors" }
+    public static func path(beside model: String) -> String {
+        "\(model.hasSuffix("/") ? String(model.dropLast()) : model).center.safetensors"
+    }
 }
 
 // MARK: The file
@@ -71,7 +73,7 @@ extension CenterCalibration {
         let header = Header(
             metadata: [
                 "format": Self.format, "version": Self.version, "kind": Self.kind, "model": model,
-                "channel_order": pairing.rawValue, "key_space": "before rotary", "source": source,
+                "channel_order": order.rawValue, "key_space": "before rotary", "source": source,
                 "tokens": String(tokens),
             ],
             means: Header.Entry(
@@ -127,7 +129,7 @@ extension CenterCalibration {
             let found = try metadata(key)
             guard found == expected else { throw damaged("\(key) '\(found)' where '\(expected)' was expected") }
         }
-        guard let pairing = RotaryGeometry.Pairing(rawValue: try metadata("channel_order")) else {
+        guard let order = ChannelOrder(rawValue: try metadata("channel_order")) else {
             throw damaged("channel order '\(try metadata("channel_order"))'")
         }
         let data = file.dropFirst(8 + Int(length))
@@ -142,7 +144,7 @@ extension CenterCalibration {
         }
         guard values.allSatisfy(\.isFinite) else { throw damaged("a mean that is not a number") }
         self.init(
-            model: try metadata("model"), pairing: pairing, source: try metadata("source"),
+            model: try metadata("model"), order: order, source: try metadata("source"),
             tokens: Int(try metadata("tokens")) ?? 0,
             means: (0..<shape[0]).map { Array(values[$0 * shape[1]..<($0 + 1) * shape[1]]) })
     }

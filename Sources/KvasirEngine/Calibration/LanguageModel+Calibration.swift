@@ -7,12 +7,13 @@ public import KvasirWeights
 extension LanguageModel {
     /// What tells the model from another: a SHA-256 in hexadecimal over its tensors' names, types, shapes and ends.
     ///
-    /// - Throws: `GGUFError` or `WeightError` if the file has changed since it was loaded.
-    public func fingerprint() throws -> String { try ModelFingerprint.of(GGUFFile(path: path)) }
+    /// - Throws: as `ModelFiles` and `WeightError`, if the files have changed since they were loaded.
+    public func fingerprint() throws -> String { try ModelFingerprint.of(ModelFiles(path: path).checkpoint.tensors) }
 
     /// What is known of the keys, as far as a cache needs it.
     func keyStatistics(for cache: CacheConfiguration) throws -> KeyStatistics {
-        try decoder.info.keyStatistics(for: cache, of: GGUFFile(path: path), path: path, calibration: calibrationPath)
+        try decoder.info.keyStatistics(
+            for: cache, of: ModelFiles(path: path).checkpoint.tensors, path: path, calibration: calibrationPath)
     }
 }
 
@@ -42,9 +43,9 @@ extension ModelInfo {
                 received: "\(file) was made for model \(center.model.prefix(12)), not for \(own.prefix(12)) (\(path))",
                 remedy: "measure this model with 'kvasir calibrate center'")
         }
-        guard let pairing = rotary.first?.pairing, pairing == center.pairing else {
+        guard let order = rotary.first?.order, order == center.order else {
             throw CalibrationError(
-                .otherModel, received: "\(file) has channels in the order '\(center.pairing.rawValue)'",
+                .otherModel, received: "\(file) has channels in the order '\(center.order.rawValue)'",
                 remedy: "the model has another order; measure it with 'kvasir calibrate center'")
         }
         return KeyStatistics(rotary: rotary, means: center.means)

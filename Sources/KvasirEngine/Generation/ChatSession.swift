@@ -54,13 +54,14 @@ public final class ChatSession {
     ///   - stops: strings that end the answer.
     ///   - onText: as of `GenerationSession.generate`.
     ///   - isCancelled: as of `GenerationSession.generate`.
-    /// - Throws: `EngineError` or `CacheError` if the conversation has outgrown the context or the budget.
+    /// - Throws: `EngineError` or `CacheError` if the conversation has outgrown the context or the budget,
+    ///   `ChatTemplateError` if the model's template has no place for the system message.
     public func answer(
         _ message: String, sampling: SamplingParameters, maxTokens: Int? = nil, stops: StopStrings = .none,
         onText: (String) -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws -> GenerationResult {
         let turns = messages + [ChatMessage(role: .user, content: message)]
-        let text = Array(template.render(messages: turns, addGenerationPrompt: true).utf8)
+        let text = Array(try template.render(messages: turns, addGenerationPrompt: true).utf8)
         let prompt = tokens(of: text)
         let engine = session.engine
         // Without room for a single token of the answer there is no turn.

@@ -144,7 +144,7 @@ private struct TextOutput {
     private var decoder: StreamingDecoder
     private var matcher: StopStringMatcher
 
-    init(_ tokenizer: BytePairTokenizer, stops: StopStrings) {
+    init(_ tokenizer: any Tokenizer, stops: StopStrings) {
         decoder = StreamingDecoder(tokenizer)
         matcher = StopStringMatcher(stops)
     }

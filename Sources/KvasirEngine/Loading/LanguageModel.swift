@@ -2,53 +2,56 @@ internal import Foundation
 public import KvasirModels
 public import KvasirNumerics
 public import KvasirTokenizers
-internal import KvasirWeights
 
-/// A model ready to run: its weights and its tokenizer, read from one file.
+/// A model ready to run: its weights and its tokenizer, read from one file or one folder.
 public final class LanguageModel: Sendable {
     /// The decoder.
     public let decoder: any DecoderModel
-    /// The tokenizer of the same file.
-    public let tokenizer: BytePairTokenizer
-    /// The file's path.
+    /// The tokenizer of the same file or folder.
+    public let tokenizer: any Tokenizer
+    /// The path of the file or folder.
     public let path: String
 
     /// Where the calibration lies that codecs with '/center' need; beside the model if nil.
     let calibrationPath: String?
     private let chatTemplateSource: String?
 
-    /// Loads a GGUF file.
+    /// Loads a GGUF file, or a Hugging Face model folder: config.json, safetensors and the tokenizer's files.
     ///
     /// - Parameters:
-    ///   - path: where the file is.
+    ///   - path: where the file or folder is.
     ///   - calibration: the file of a calibration; that beside the model is looked for if nil.
     ///   - threads: used to repack the weights.
-    /// - Throws: `GGUFError`, `WeightError`, `ModelError`, `TokenizerError` or `EngineError`, whichever says best what is
-    ///   wrong with the file.
+    /// - Throws: `GGUFError`, `SafetensorsError`, `ModelConfigurationError`, `MappedFileError`, `WeightError`,
+    ///   `ModelError`, `TokenizerFileError`, `TokenizerError` or `EngineError`, whichever says best what is wrong.
     public init(path: String, calibration: String? = nil, threads: ThreadPool) throws {
-        let file = try GGUFFile(path: path)
+        let files = try ModelFiles(path: path)
         // The vocabulary first: it is quick to check, the weights are not.
-        tokenizer = try BytePairTokenizer(TokenizerVocabulary(file))
-        decoder = try ModelLoader.load(file, threads: threads)
-        chatTemplateSource = try file.metadata.string(ifPresent: "tokenizer.chat_template")
+        (tokenizer, chatTemplateSource) = try files.texts()
+        decoder = try ModelLoader.load(files.checkpoint, threads: threads)
         self.path = path
         calibrationPath = calibration
         guard tokenizer.vocabularySize <= decoder.info.vocabularySize else {
             throw EngineError(
                 .inconsistentFile, received: "\(tokenizer.vocabularySize) tokens",
-                remedy: "the embedding has \(decoder.info.vocabularySize) rows; the file is inconsistent, use another")
+                remedy: "the embedding has \(decoder.info.vocabularySize) rows; the model is inconsistent, use another")
         }
     }
 
-    /// The file's name without directory and extension.
-    public var fileName: String { URL(filePath: path).deletingPathExtension().lastPathComponent }
+    /// The file's name without directory and extension, or the folder's name.
+    public var fileName: String {
+        path.hasSuffix(".gguf") ? URL(filePath: path).deletingPathExtension().lastPathComponent : ModelFiles.name(path)
+    }
 
     /// The template that turns a conversation into a prompt.
     ///
     /// - Throws: `ChatTemplateError` if the model has none, or one of an unknown family.
     public func chatTemplate() throws(ChatTemplateError) -> ChatTemplate {
-        try ChatTemplate(
-            source: chatTemplateSource, architecture: decoder.info.architecture,
-            bosToken: tokenizer.bosID.flatMap { tokenizer.tokenBytes($0) }.map { String(decoding: $0, as: UTF8.self) })
+        func text(_ id: Int32?) -> String? {
+            id.flatMap { tokenizer.tokenBytes($0) }.map { String(decoding: $0, as: UTF8.self) }
+        }
+        return try ChatTemplate(
+            source: chatTemplateSource, architecture: decoder.info.architecture, bosToken: text(tokenizer.bosID),
+            eosToken: text(tokenizer.eosID))
     }
 }

@@ -1,7 +1,7 @@
 internal import CKvasir
 internal import KvasirNumerics
 
-/// Matrices applied to the same input, their outputs side by side: y = (W1 x, W2 x, …).
+/// Matrices applied to the same input, their outputs side by side: y = (W1 x + b1, W2 x + b2, …); biases are optional.
 ///
 /// Query, key and value projections, or gate and up, run as one layer: the input is rounded once and the threads meet
 /// once. The matrices may have different types.
@@ -19,6 +19,7 @@ final class LinearLayer: Sendable {
 
     private let weights: [LinearWeight]
     private let parts: AlignedBuffer<LinearPart>
+    private let biases: AlignedBuffer<Float>
 
     /// Stacks matrices of the same input width.
     init(_ weights: LinearWeight...) {
@@ -29,12 +30,21 @@ final class LinearLayer: Sendable {
         isQuantized = weights.contains(where: \.isQuantized)
         byteCount = weights.reduce(0) { $0 + $1.byteCount }
         parts = AlignedBuffer(zeroed: weights.count)
+        biases = AlignedBuffer(zeroed: weights.reduce(0) { $0 + ($1.bias?.count ?? 0) })
         var rows = 0
         var tiles = 0
+        var biasCount = 0
         for (index, weight) in weights.enumerated() {
+            var bias: UnsafePointer<Float>?
+            if let values = weight.bias {
+                let place = biases.pointer + biasCount
+                place.update(from: values, count: values.count)
+                bias = UnsafePointer(place)
+                biasCount += values.count
+            }
             parts.pointer[index] = LinearPart(
                 matrix: weight.kernelWeight, isQuantized: weight.isQuantized, firstTile: tiles, tiles: weight.tiles,
-                firstRow: rows)
+                firstRow: rows, rows: weight.rows, bias: bias)
             rows += weight.rows
             tiles += weight.tiles
         }
@@ -46,11 +56,13 @@ final class LinearLayer: Sendable {
     var kernelParts: UnsafeBufferPointer<LinearPart> { UnsafeBufferPointer(parts.elements) }
 }
 
-/// One matrix of a layer, and where its tiles and outputs begin.
+/// One matrix of a layer with its bias, and where its tiles and outputs begin.
 struct LinearPart: BitwiseCopyable {
     let matrix: kv_linear_weight
     let isQuantized: Bool
     let firstTile: Int
     let tiles: Int
     let firstRow: Int
+    let rows: Int
+    let bias: UnsafePointer<Float>?
 }

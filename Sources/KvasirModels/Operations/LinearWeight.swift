@@ -13,18 +13,25 @@ final class LinearWeight: @unchecked Sendable {  // written by the initializer o
 
     /// Bytes in memory.
     let byteCount: Int
+    /// What is added to every output; nil for nothing.
+    let bias: [Float]?
 
     private let type: kv_weight_type
     private let arena: MemoryArena
     private let packed: UnsafeMutableRawPointer
 
+    /// Rows that lie side by side.
+    static let tileRows = Int(KV_LINEAR_TILE_ROWS)
     /// Columns that share an activation scale.
     static let groupColumns = Int(KV_LINEAR_GROUP_COLUMNS)
 
     /// Repacks a tensor into memory of the arena, on all threads, and lets the system take its pages back.
     ///
     /// - Throws: `ModelError` if the tensor's type has no kernels or its columns do not fit them.
-    init(_ tensor: WeightTensor, in arena: MemoryArena, threads: ThreadPool) throws(ModelError) {
+    init(
+        _ tensor: WeightTensor, bias: [Float]? = nil, in arena: MemoryArena, threads: ThreadPool
+    ) throws(ModelError) {
+        precondition(bias == nil || bias?.count == tensor.rows, "a bias for every output")
         let type = kv_weight_type(rawValue: tensor.type.rawValue)
         let bytes = Self.packedBytes(tensor)
         guard bytes > 0 else {
@@ -34,6 +41,7 @@ final class LinearWeight: @unchecked Sendable {  // written by the initializer o
         }
         rows = tensor.rows
         columns = tensor.columns
+        self.bias = bias
         isQuantized = kv_linear_is_quantized(type)
         self.type = type
         self.arena = arena
@@ -58,6 +66,12 @@ final class LinearWeight: @unchecked Sendable {  // written by the initializer o
     /// Bytes a tensor takes as the matrix of a linear layer; 0 if its type or width has no kernels.
     static func packedBytes(_ tensor: WeightTensor) -> Int {
         kv_linear_packed_bytes(kv_weight_type(rawValue: tensor.type.rawValue), tensor.rows, tensor.columns)
+    }
+
+    /// The most that a tensor takes, as it is or transposed.
+    static func mostPackedBytes(_ tensor: WeightTensor) -> Int {
+        let type = kv_weight_type(rawValue: tensor.type.rawValue)
+        return max(packedBytes(tensor), kv_linear_packed_bytes(type, tensor.columns, tensor.rows))
     }
 
     /// The matrix as the kernels take it; valid while this object lives.

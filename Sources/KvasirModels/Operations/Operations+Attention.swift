@@ -3,11 +3,14 @@ internal import KvasirCache
 internal import KvasirNumerics
 
 extension Operations {
+    /// The usual factor of scores: one over the root of the head size.
+    static func scoreFactor(headSize: Int) -> Float { 1 / Float(headSize).squareRoot() }
+
     /// Stores keys and values of a step in one layer and attends to everything its sequences hold.
     ///
     /// Encode first, then attend: a token sees its own key and value as the cache holds them.
     func attend(
-        layer: Int, _ step: ForwardStep, queries: FloatMatrix, keys: FloatMatrix, values: FloatMatrix,
+        layer: Int, _ step: ForwardStep, queries: FloatMatrix, keys: FloatMatrix, values: FloatMatrix, factor: Float,
         into output: FloatMatrix
     ) {
         // Emptied afterwards: a sequence kept here would keep its pages, too.
@@ -20,8 +23,7 @@ extension Operations {
             row = rows.upperBound
         }
         attention.attend(
-            layer: layer, queries: queries, factor: 1 / Float(attention.headSize).squareRoot(), segments: segments,
-            output: output)
+            layer: layer, queries: queries, factor: factor, segments: segments, output: output)
     }
 
     /// Counts the tokens of a step as cached.

@@ -1,6 +1,7 @@
 internal import CKvasir
 internal import Foundation
 internal import KvasirCache
+internal import KvasirCodecs
 internal import KvasirNumerics
 internal import KvasirWeights
 
@@ -16,19 +17,73 @@ extension Operations {
         }
     }
 
-    /// Computes RMS norms, row by row: `output = x * weight / sqrt(mean(x^2) + epsilon)`.
-    func normalize(_ input: FloatMatrix, _ weight: [Float], epsilon: Float, into output: FloatMatrix) {
-        weight.withUnsafeBufferPointer { weight in
-            guard let weight = weight.baseAddress else { return }
-            forEachChunk(
-                of: input.rows,
-                NormalizeWork(kernels: elementwise, input: input, weight: weight, output: output, epsilon: epsilon))
+    /// Writes the learned embedding of every token's position.
+    ///
+    /// - Parameter offset: rows of the table before that of the first position.
+    func embedPositions(_ step: ForwardStep, from table: WeightTensor, offset: Int = 0, into output: FloatMatrix) {
+        var row = 0
+        for segment in step.segments {
+            for position in segment.sequence.count..<segment.sequence.count + segment.tokens.count {
+                table.dequantizedRow(
+                    position + offset,
+                    into: UnsafeMutableBufferPointer(start: output.row(row), count: output.columns))
+                row += 1
+            }
         }
     }
 
-    /// Computes `gate = silu(gate) * up`.
-    func swiglu(gate: FloatMatrix, up: FloatMatrix) {
-        forEachChunk(of: gate.rows, SwigluWork(kernels: elementwise, gate: gate, up: up))
+    /// Copies every row.
+    func copy(_ input: FloatMatrix, into output: FloatMatrix) {
+        for row in 0..<input.rows { output.row(row).update(from: input.row(row), count: input.columns) }
+    }
+
+    /// Normalizes every row; `output` may be `input`.
+    func normalize(_ input: FloatMatrix, _ norm: Norm, into output: FloatMatrix) {
+        normalize(input, heads: 1, norm, into: output)
+    }
+
+    /// Normalizes every head of every row by itself, with the same weights.
+    func normalize(_ values: FloatMatrix, heads: Int, _ norm: Norm) {
+        normalize(values, heads: heads, norm, into: values)
+    }
+
+    private func normalize(_ input: FloatMatrix, heads: Int, _ norm: Norm, into output: FloatMatrix) {
+        precondition(norm.weight.count * heads == input.columns, "a weight for every channel")
+        norm.weight.withUnsafeBufferPointer { weight in
+            guard let weight = weight.baseAddress else { return }
+            guard let bias = norm.bias else {
+                forEachChunk(
+                    of: input.rows,
+                    NormalizeWork(
+                        kernels: elementwise, input: input, heads: heads, weight: weight, bias: nil, output: output,
+                        epsilon: norm.epsilon))
+                return
+            }
+            bias.withUnsafeBufferPointer { bias in
+                forEachChunk(
+                    of: input.rows,
+                    NormalizeWork(
+                        kernels: elementwise, input: input, heads: heads, weight: weight, bias: bias.baseAddress,
+                        output: output, epsilon: norm.epsilon))
+            }
+        }
+    }
+
+    /// Computes `gate = activation(gate) * up`.
+    func activate(_ activation: GatedActivation, gate: FloatMatrix, up: FloatMatrix) {
+        let kernel = activation.kernel(elementwise)
+        forEachChunk(of: gate.rows, GateWork(kernel: kernel, gate: gate, up: up))
+    }
+
+    /// Computes `values = activation(values)`.
+    func activate(_ activation: PlainActivation, _ values: FloatMatrix) {
+        let kernel = activation.kernel(elementwise)
+        forEachChunk(of: values.rows, ActivateWork(kernel: kernel, values: values))
+    }
+
+    /// Multiplies `values` by a number.
+    func scale(_ values: FloatMatrix, by factor: Float) {
+        forEachChunk(of: values.rows, ScaleWork(kernels: elementwise, values: values, factor: factor))
     }
 
     /// Adds `delta` to `hidden`.
@@ -36,16 +91,18 @@ extension Operations {
         forEachChunk(of: hidden.rows, AddWork(kernels: elementwise, delta: delta, hidden: hidden))
     }
 
-    /// Computes the cosines and sines of every row of a step: pair i of a head turns by position x base^(-2i / dimensions).
+    /// Computes the cosines and sines of every row of a step: pair i of a head turns by position x frequency i.
     ///
-    /// Source: Su et al., "RoFormer" (arXiv:2104.09864), section 3.2.2. Angles are computed in double precision: in single
-    /// precision those of late positions would be off by a thousandth of a turn.
-    func rotaryTable(for step: ForwardStep, dimensions: Int, base: Double) -> RotaryTable {
-        let pairs = dimensions / 2
-        cosines.reserve(step.rows * pairs)
-        sines.reserve(step.rows * pairs)
-        for pair in 0..<pairs {
-            let frequency = pow(base, -2 * Double(pair) / Double(dimensions))
+    /// Angles are computed in double precision: in single precision those of late positions would be off by a thousandth of
+    /// a turn.
+    ///
+    /// - Parameter place: which table, for a model with several; each stays valid until the next step.
+    func rotaryTable(for step: ForwardStep, _ embedding: RotaryEmbedding, place: Int = 0) -> RotaryTable {
+        let pairs = embedding.frequencies.count
+        while rotary.count <= place { rotary.append(RotaryBuffer()) }
+        let cosines = rotary[place].reserve(2 * step.rows * pairs)
+        let sines = cosines + step.rows * pairs
+        for (pair, frequency) in embedding.frequencies.enumerated() {
             var row = 0
             for segment in step.segments {
                 for position in segment.sequence.count..<segment.sequence.count + segment.tokens.count {
@@ -56,12 +113,15 @@ extension Operations {
                 }
             }
         }
-        return RotaryTable(cosines: cosines.pointer, sines: sines.pointer, pairs: pairs)
+        return RotaryTable(cosines: cosines, sines: sines, pairs: pairs, order: embedding.order)
     }
 
-    /// Turns neighbouring channels of every head by the row's angles; channels beyond the table's pairs stay.
+    /// Turns the pairs of channels of every head by the row's angles; channels beyond the table's pairs stay.
     func rotate(_ values: FloatMatrix, heads: Int, _ table: RotaryTable) {
-        forEachChunk(of: values.rows, RotateWork(kernels: elementwise, table: table, values: values, heads: heads))
+        let kernel =
+            table.order == .halves ? elementwise.pointee.rope_half : elementwise.pointee.rope_interleaved
+        guard let kernel else { preconditionFailure("every table of kernels is complete") }
+        forEachChunk(of: values.rows, RotateWork(kernel: kernel, table: table, values: values, heads: heads))
     }
 }
 
@@ -86,31 +146,71 @@ struct RotaryTable {
     let cosines: UnsafePointer<Float>
     let sines: UnsafePointer<Float>
     let pairs: Int
+    let order: ChannelOrder
+}
+
+/// The memory of a rotary table.
+final class RotaryBuffer {
+    private var values = AlignedBuffer<Float>(zeroed: 0)
+
+    var byteCount: Int { values.byteCount }
+
+    func reserve(_ count: Int) -> UnsafeMutablePointer<Float> {
+        values.reserve(count)
+        return values.pointer
+    }
 }
 
 private struct NormalizeWork: ParallelWork {
     let kernels: UnsafePointer<kv_ops_kernels>
     let input: FloatMatrix
+    let heads: Int
     let weight: UnsafePointer<Float>
+    let bias: UnsafePointer<Float>?
     let output: FloatMatrix
     let epsilon: Float
 
     func perform(item: Int, worker: Int) {
+        let size = input.columns / heads
         for row in chunk(item, of: input.rows) {
-            kernels.pointee.rms_norm(input.row(row), weight, output.row(row), input.columns, epsilon)
+            for head in 0..<heads {
+                let (source, target) = (input.row(row) + head * size, output.row(row) + head * size)
+                if let bias {
+                    kernels.pointee.layer_norm(source, weight, bias, target, size, epsilon)
+                } else {
+                    kernels.pointee.rms_norm(source, weight, target, size, epsilon)
+                }
+            }
         }
     }
 }
 
-private struct SwigluWork: ParallelWork {
-    let kernels: UnsafePointer<kv_ops_kernels>
+private struct GateWork: ParallelWork {
+    let kernel: GatedActivation.Kernel
     let gate: FloatMatrix
     let up: FloatMatrix
 
     func perform(item: Int, worker: Int) {
-        for row in chunk(item, of: gate.rows) {
-            kernels.pointee.swiglu(gate.row(row), up.row(row), gate.row(row), gate.columns)
-        }
+        for row in chunk(item, of: gate.rows) { kernel(gate.row(row), up.row(row), gate.row(row), gate.columns) }
+    }
+}
+
+private struct ActivateWork: ParallelWork {
+    let kernel: PlainActivation.Kernel
+    let values: FloatMatrix
+
+    func perform(item: Int, worker: Int) {
+        for row in chunk(item, of: values.rows) { kernel(values.row(row), values.columns) }
+    }
+}
+
+private struct ScaleWork: ParallelWork {
+    let kernels: UnsafePointer<kv_ops_kernels>
+    let values: FloatMatrix
+    let factor: Float
+
+    func perform(item: Int, worker: Int) {
+        for row in chunk(item, of: values.rows) { kernels.pointee.scale(values.row(row), factor, values.columns) }
     }
 }
 
@@ -127,7 +227,7 @@ private struct AddWork: ParallelWork {
 }
 
 private struct RotateWork: ParallelWork {
-    let kernels: UnsafePointer<kv_ops_kernels>
+    let kernel: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
     let table: RotaryTable
     let values: FloatMatrix
     let heads: Int
@@ -136,7 +236,7 @@ private struct RotateWork: ParallelWork {
         let headSize = values.columns / heads
         for row in chunk(item, of: values.rows) {
             for head in 0..<heads {
-                kernels.pointee.rope_interleaved(
+                kernel(
                     values.row(row) + head * headSize, table.cosines + row * table.pairs,
                     table.sines + row * table.pairs, table.pairs)
             }

@@ -20,7 +20,8 @@ extension Operations {
         threads.run(
             (layer.tiles + tilesPerItem - 1) / tilesPerItem,
             MultiplyWork(
-                kernels: linear, parts: parts, partCount: layer.kernelParts.count, tiles: layer.tiles,
+                kernels: linear, elementwise: elementwise, parts: parts, partCount: layer.kernelParts.count,
+                tiles: layer.tiles,
                 tilesPerItem: tilesPerItem, input: input, groups: groups, output: output))
     }
 
@@ -51,6 +52,7 @@ private struct RoundWork: ParallelWork {
 /// Runs of row tiles, counted through all matrices of a layer.
 private struct MultiplyWork: ParallelWork {
     let kernels: UnsafePointer<kv_linear_kernels>
+    let elementwise: UnsafePointer<kv_ops_kernels>
     let parts: UnsafePointer<LinearPart>
     let partCount: Int
     let tiles: Int
@@ -64,9 +66,9 @@ private struct MultiplyWork: ParallelWork {
         let end = min(begin + tilesPerItem, tiles)
         for index in 0..<partCount {
             let part = parts + index
-            let first = part.pointee.firstTile
-            let from = max(begin, first) - first
-            let to = min(end - first, part.pointee.tiles)
+            let firstTile = part.pointee.firstTile
+            let from = max(begin, firstTile) - firstTile
+            let to = min(end - firstTile, part.pointee.tiles)
             guard from < to else { continue }
             let target = output.pointer + part.pointee.firstRow
             withUnsafePointer(to: part.pointee.matrix) { matrix in
@@ -76,6 +78,13 @@ private struct MultiplyWork: ParallelWork {
                     kernels.pointee.multiply_f32(
                         matrix, from, to, input.pointer, input.stride, input.rows, target, output.stride)
                 }
+            }
+            guard let bias = part.pointee.bias else { continue }
+            // While the outputs are still in the thread's own cache.
+            let first = from * LinearWeight.tileRows
+            let count = min(to * LinearWeight.tileRows, part.pointee.rows) - first
+            for row in 0..<input.rows {
+                elementwise.pointee.add(target + row * output.stride + first, bias + first, count)
             }
         }
     }

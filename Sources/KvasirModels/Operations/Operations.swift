@@ -25,8 +25,8 @@ public final class Operations {
 
     /// Activations rounded to 8 bits, of the operation at hand.
     var rounded = AlignedBuffer<kv_activation_group>(zeroed: 0)
-    var cosines = AlignedBuffer<Float>(zeroed: 0)
-    var sines = AlignedBuffer<Float>(zeroed: 0)
+    /// Cosines, then sines, of each rotary table of the step.
+    var rotary: [RotaryBuffer] = []
     var segments: [AttentionSegment] = []
 
     /// Rows of an elementwise operation that one item takes.
@@ -46,7 +46,7 @@ public final class Operations {
 
     /// Bytes of the work buffers.
     public var workBytes: Int {
-        attention.workBytes + rounded.byteCount + cosines.byteCount + sines.byteCount
+        attention.workBytes + rounded.byteCount + rotary.reduce(0) { $0 + $1.byteCount }
     }
 
     /// Shares out rows in chunks.

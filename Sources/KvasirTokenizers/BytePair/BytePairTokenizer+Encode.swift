@@ -1,17 +1,4 @@
 extension BytePairTokenizer {
-    /// The token ids of a text.
-    ///
-    /// - Parameters:
-    ///   - text: Any string.
-    ///   - addSpecial: Whether the ids the model wants before and after a text are added (`addsBOS`, `addsEOS`).
-    ///   - parseSpecial: Whether special tokens written in the text, such as `<|im_end|>`, become their ids. User-defined
-    ///     tokens always do.
-    /// - Returns: Ids below `vocabularySize`.
-    /// - Complexity: O(*n* log *n*) for *n* bytes without a break, O(*n*) for ordinary text.
-    public func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
-        encode(Array(text.utf8), addSpecial: addSpecial, parseSpecial: parseSpecial)
-    }
-
     /// The token ids of bytes, which need not be UTF-8.
     ///
     /// A byte that is no part of well-formed UTF-8 is cut like a sign that is neither letter, number nor white space, and
@@ -27,7 +14,7 @@ extension BytePairTokenizer {
         ids.reserveCapacity(bytes.count / 4 + 2)
         if addSpecial, addsBOS, let bosID { ids.append(bosID) }
         let text = ClassifiedText(bytes)
-        let trie = parseSpecial ? specialTokens : userDefinedTokens
+        let trie = parseSpecial ? vocabulary.specialTokens : vocabulary.userDefinedTokens
         var start = 0
         while let match = trie.firstMatch(in: bytes, from: start) {
             appendTokens(of: text, in: start..<match.range.lowerBound, to: &ids, merger: &merger)
@@ -42,12 +29,9 @@ extension BytePairTokenizer {
     private func appendTokens(
         of text: ClassifiedText, in range: Range<Int>, to ids: inout [Int32], merger: inout BytePairMerger
     ) {
-        var alphabetText: [UInt8] = []
         preTokenizer.forEachPiece(of: text, in: range) { piece in
-            if preTokenizer.prefersWholePieces {
-                alphabetText.removeAll(keepingCapacity: true)
-                for byte in text.bytes[piece] { ByteAlphabet.append(byte, to: &alphabetText) }
-                if let id = index.id(of: alphabetText[...]) { return ids.append(id) }
+            if prefersWholePieces, let id = vocabulary.tokens.coded(text.bytes[piece]) {
+                return ids.append(id)
             }
             if bytesWithoutToken.isEmpty {
                 merger.merge(text.bytes[piece].lazy.map { byteTokens[Int($0)] }, into: &ids)

@@ -5,8 +5,9 @@
 /// than approximated.
 ///
 /// The text of a conversation's first messages begins the text of the longer conversation, so a cache filled with the
-/// one serves the other. The text contains special tokens, the beginning-of-sequence token included where the template
-/// writes it: encode it with `addSpecial: false, parseSpecial: true`.
+/// one serves the other; the exception is Mistral with a system message. The text contains special tokens, the
+/// beginning-of-sequence token included where the template writes it: encode it with `addSpecial: false,
+/// parseSpecial: true`.
 public struct ChatTemplate: Sendable, Hashable {
     /// A way of writing conversations.
     public enum Family: String, Sendable, Hashable, CaseIterable, CustomStringConvertible {
@@ -14,6 +15,10 @@ public struct ChatTemplate: Sendable, Hashable {
         case chatML = "ChatML"
         /// `<|start_header_id|>role<|end_header_id|>`, blank line, content, `<|eot_id|>`.
         case llama3 = "Llama 3"
+        /// `<start_of_turn>role`, line break, content, `<end_of_turn>`: Gemma 1 to 3.
+        case gemma = "Gemma"
+        /// `[INST] content [/INST]`, answer, end of text: Mistral 7B and Mixtral.
+        case mistral = "Mistral"
 
         /// The family's name.
         public var description: String { rawValue }
@@ -22,6 +27,8 @@ public struct ChatTemplate: Sendable, Hashable {
     private enum Writer: Sendable, Hashable {
         case chatML(ChatMLTemplate)
         case llama3(Llama3Template)
+        case gemma(GemmaTemplate)
+        case mistral(MistralTemplate)
     }
 
     private let writer: Writer
@@ -29,11 +36,14 @@ public struct ChatTemplate: Sendable, Hashable {
     /// Recognises a template.
     ///
     /// - Parameters:
-    ///   - source: The GGUF key `tokenizer.chat_template`; nil where the file has none.
+    ///   - source: The GGUF key `tokenizer.chat_template`, or a folder's template; nil where there is none.
     ///   - architecture: The model's architecture, for the error's text only.
     ///   - bosToken: The text of the model's beginning-of-sequence token, for templates that write it.
+    ///   - eosToken: The text of its end-of-sequence token, for templates that write it.
     /// - Throws: `ChatTemplateError` that says what was found.
-    public init(source: String?, architecture: String? = nil, bosToken: String? = nil) throws(ChatTemplateError) {
+    public init(
+        source: String?, architecture: String? = nil, bosToken: String? = nil, eosToken: String? = nil
+    ) throws(ChatTemplateError) {
         guard let source, source.utf8.contains(where: { $0 > 0x20 }) else {
             throw ChatTemplateError(.missing(architecture: architecture))
         }
@@ -42,6 +52,10 @@ public struct ChatTemplate: Sendable, Hashable {
             writer = .chatML(try ChatMLTemplate(text))
         } else if text.contains("<|start_header_id|>"), text.contains("<|eot_id|>") {
             writer = .llama3(try Llama3Template(text, bosToken: bosToken ?? ""))
+        } else if text.contains("<start_of_turn>"), text.contains("<end_of_turn>") {
+            writer = .gemma(try GemmaTemplate(text, bosToken: bosToken ?? ""))
+        } else if text.contains("[INST]"), text.contains("[/INST]") {
+            writer = .mistral(try MistralTemplate(text, bosToken: bosToken ?? "", eosToken: eosToken ?? ""))
         } else {
             let beginning = source.split(whereSeparator: \.isWhitespace).joined(separator: " ").prefix(60)
             throw ChatTemplateError(.unknownFamily(beginning: String(beginning), architecture: architecture))
@@ -53,6 +67,8 @@ public struct ChatTemplate: Sendable, Hashable {
         switch writer {
         case .chatML: .chatML
         case .llama3: .llama3
+        case .gemma: .gemma
+        case .mistral: .mistral
         }
     }
 
@@ -60,7 +76,7 @@ public struct ChatTemplate: Sendable, Hashable {
     public var defaultSystemMessage: String? {
         switch writer {
         case .chatML(let template): template.defaultSystemMessage
-        case .llama3: nil
+        case .llama3, .gemma, .mistral: nil
         }
     }
 
@@ -70,10 +86,32 @@ public struct ChatTemplate: Sendable, Hashable {
     ///   - messages: The turns in order. No turns give no text, whatever the template would make of them.
     ///   - addGenerationPrompt: Whether the text ends where the model's answer begins.
     /// - Returns: Text with the special tokens written out.
-    public func render(messages: [ChatMessage], addGenerationPrompt: Bool) -> String {
+    /// - Throws: `ChatTemplateError` with reason `.conversation` where the model knows no such turns: a system message, or
+    ///   turns that do not alternate.
+    public func render(
+        messages: [ChatMessage], addGenerationPrompt: Bool
+    ) throws(ChatTemplateError) -> String {
         switch writer {
         case .chatML(let template): template.render(messages, addGenerationPrompt: addGenerationPrompt)
         case .llama3(let template): template.render(messages, addGenerationPrompt: addGenerationPrompt)
+        case .gemma(let template): try template.render(messages, addGenerationPrompt: addGenerationPrompt)
+        case .mistral(let template): try template.render(messages, addGenerationPrompt: addGenerationPrompt)
         }
+    }
+
+    /// What a turn that is not the one whose it should be is refused with.
+    static func outOfTurn(_ index: Int, _ message: ChatMessage, family: Family) -> ChatTemplateError {
+        ChatTemplateError(.conversation("turn \(index + 1) is the \(message.role.rawValue)'s", family: family))
+    }
+
+    /// The content without white space at its ends, as Python's `str.strip` sees it.
+    static func trimmed(_ content: String) -> String {
+        func isSpace(_ scalar: Unicode.Scalar) -> Bool {
+            scalar.properties.isWhitespace || (0x1C...0x1F).contains(scalar.value)
+        }
+        var scalars = content.unicodeScalars[...]
+        scalars = scalars.drop(while: isSpace)
+        while let last = scalars.last, isSpace(last) { scalars.removeLast() }
+        return String(scalars)
     }
 }

@@ -8,6 +8,8 @@ public struct ChatTemplateError: Error, Sendable, Hashable, CustomStringConverti
         case unknownFamily(beginning: String, architecture: String?)
         /// The template is of a known family and does something that this version does not.
         case unsupportedFeature(String, family: ChatTemplate.Family)
+        /// The template has no place for a turn of the conversation.
+        case conversation(String, family: ChatTemplate.Family)
     }
 
     /// What was wrong, for a program to act on.
@@ -17,16 +19,23 @@ public struct ChatTemplateError: Error, Sendable, Hashable, CustomStringConverti
 
     /// One line: what was received and what to do.
     public var description: String {
-        let remedy = "give the prompt as raw text, or use a model with a ChatML or Llama 3 template"
+        let remedy = "give the prompt as raw text, or use a model with a \(Self.families) template"
         switch reason {
         case .missing(let architecture):
-            return "the model file\(Self.note(architecture)) has no tokenizer.chat_template; \(remedy)"
+            return "the model\(Self.note(architecture)) has no chat template (chat_template); \(remedy)"
         case .unknownFamily(let beginning, let architecture):
-            return "tokenizer.chat_template\(Self.note(architecture)) is neither ChatML nor Llama 3 "
+            return "the chat template\(Self.note(architecture)) is of no known family "
                 + "(it begins '\(beginning)'); \(remedy)"
         case .unsupportedFeature(let feature, let family):
-            return "tokenizer.chat_template is \(family) but uses '\(feature)', which is not supported; \(remedy)"
+            return "the chat template is \(family) but uses '\(feature)', which is not supported; \(remedy)"
+        case .conversation(let turn, let family):
+            return "the \(family) template has no place for a turn: \(turn); "
+                + "begin with the user's, then take turns, and leave out the system message if the model knows none"
         }
+    }
+
+    private static var families: String {
+        ChatTemplate.Family.allCases.map(\.rawValue).joined(separator: ", ")
     }
 
     private static func note(_ architecture: String?) -> String { architecture.map { " (architecture \($0))" } ?? "" }

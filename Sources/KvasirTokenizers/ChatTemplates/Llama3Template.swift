@@ -45,15 +45,5 @@ struct Llama3Template: Sendable, Hashable {
         "<|start_header_id|>\(role.rawValue)<|end_header_id|>\n\n"
     }
 
-    /// The content without white space at its ends, as Python's `str.strip` sees it.
-    private func trimmed(_ content: String) -> String {
-        guard trimsContent else { return content }
-        func isSpace(_ scalar: Unicode.Scalar) -> Bool {
-            scalar.properties.isWhitespace || (0x1C...0x1F).contains(scalar.value)
-        }
-        var scalars = content.unicodeScalars[...]
-        scalars = scalars.drop(while: isSpace)
-        while let last = scalars.last, isSpace(last) { scalars.removeLast() }
-        return String(scalars)
-    }
+    private func trimmed(_ content: String) -> String { trimsContent ? ChatTemplate.trimmed(content) : content }
 }

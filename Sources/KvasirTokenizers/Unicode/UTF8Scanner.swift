@@ -42,6 +42,11 @@ enum UTF8Scanner {
         return (value, length)
     }
 
+    /// The bytes of the scalar that starts at `index`; 1 where the bytes there are not well-formed.
+    static func unitLength(in bytes: [UInt8], at index: Int) -> Int {
+        bytes[index] < 0x80 ? 1 : scalar(in: bytes, at: index)?.length ?? 1
+    }
+
     /// The length of the unfinished sequence at the end of `bytes` that more bytes could still complete, 0 to 3.
     static func incompleteSuffixLength(of bytes: some BidirectionalCollection<UInt8>) -> Int {
         var following = 0

@@ -16,32 +16,43 @@ enum ByteAlphabet {
         }
     }()
 
-    /// The byte of each scalar below U+0144, or nil.
-    private static let bytes: [UInt8?] = {
-        var bytes = [UInt8?](repeating: nil, count: Int(scalars.max() ?? 0) + 1)
-        for (byte, scalar) in scalars.enumerated() { bytes[Int(scalar)] = UInt8(byte) }
+    /// The byte of each scalar below U+0144, or -1.
+    private static let bytes: [Int16] = {
+        var bytes = [Int16](repeating: -1, count: Int(scalars.max() ?? 0) + 1)
+        for (byte, scalar) in scalars.enumerated() { bytes[Int(scalar)] = Int16(byte) }
         return bytes
     }()
 
-    /// Appends a byte's scalar as UTF-8.
-    static func append(_ byte: UInt8, to text: inout [UInt8]) {
-        let scalar = scalars[Int(byte)]
-        if scalar < 0x80 {
-            text.append(UInt8(scalar))
-        } else {
-            text.append(UInt8(0xC0 | scalar >> 6))
-            text.append(UInt8(0x80 | scalar & 0x3F))
+    /// Appends the bytes a token's text stands for; returns false, and appends nothing, if some of it is not in the
+    /// alphabet.
+    static func decode(_ text: some Collection<UInt8>, into result: inout [UInt8]) -> Bool {
+        let start = result.count
+        let table = bytes
+        // No scalar of the alphabet takes more than two bytes.
+        var lead: UInt8?
+        for byte in text {
+            let scalar: Int
+            if let first = lead {
+                guard UTF8Scanner.isContinuation(byte) else { break }
+                scalar = Int(first & 0x1F) << 6 | Int(byte & 0x3F)
+                lead = nil
+            } else if byte < 0x80 {
+                scalar = Int(byte)
+            } else {
+                lead = byte
+                guard UTF8Scanner.sequenceLength(lead: byte) == 2 else { break }
+                continue
+            }
+            guard scalar < table.count, table[scalar] >= 0 else {
+                lead = byte
+                break
+            }
+            result.append(UInt8(table[scalar]))
         }
-    }
-
-    /// The bytes a token's text stands for, or nil if some of it is not in the alphabet.
-    static func decode(_ text: String) -> [UInt8]? {
-        var result: [UInt8] = []
-        result.reserveCapacity(text.utf8.count)
-        for scalar in text.unicodeScalars {
-            guard Int(scalar.value) < bytes.count, let byte = bytes[Int(scalar.value)] else { return nil }
-            result.append(byte)
+        guard lead == nil else {
+            result.removeSubrange(start...)
+            return false
         }
-        return result
+        return true
     }
 }

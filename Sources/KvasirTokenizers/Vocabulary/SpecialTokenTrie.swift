@@ -15,6 +15,9 @@ struct SpecialTokenTrie: Sendable {
     /// Whether there is nothing to find.
     var isEmpty: Bool { nodes.isEmpty }
 
+    /// The bytes the tables hold.
+    var byteCount: Int { nodes.capacity * MemoryLayout<Node>.stride + roots.capacity * 4 }
+
     /// Adds a token; an empty text is not added.
     mutating func insert(_ text: some Collection<UInt8>, id: Int32) {
         guard let first = text.first else { return }

@@ -6,10 +6,14 @@ public struct TokenizerError: Error, Sendable, Hashable, CustomStringConvertible
         case unsupportedPreTokenizer(String)
         /// The vocabulary has no tokens.
         case noTokens
-        /// More tokens or merges than the 2^24 the tokenizer counts to.
+        /// More tokens or merges than the nearly 2^24 the tokenizer counts to.
         case tooMany(what: String, count: Int)
         /// The list of token types is neither empty nor as long as that of the tokens.
         case typeCount(tokens: Int, types: Int)
+        /// The list of scores is not as long as that of the tokens.
+        case scoreCount(tokens: Int, scores: Int)
+        /// A score is not a number.
+        case badScore(id: Int)
         /// A merge is not two tokens with one space between.
         case malformedMerge(index: Int, text: String)
         /// A merge names or makes a token that the vocabulary does not have.
@@ -18,6 +22,8 @@ public struct TokenizerError: Error, Sendable, Hashable, CustomStringConvertible
         case idOutOfRange(name: String, id: Int32, tokens: Int)
         /// The vocabulary asks for a token before or after every text and does not say which.
         case missingID(name: String)
+        /// Text without a token would have nothing to become.
+        case noFallback
     }
 
     /// What was wrong, for a program to act on.
@@ -30,24 +36,31 @@ public struct TokenizerError: Error, Sendable, Hashable, CustomStringConvertible
         switch reason {
         case .unsupportedPreTokenizer(let name):
             let known = PreTokenizer.allCases.map(\.rawValue).joined(separator: ", ")
-            return "tokenizer.ggml.pre is '\(name)', which is not supported; use a model with one of: \(known)"
+            return "the pre-tokenizer is '\(name)', which is not supported; use a model with one of: \(known)"
         case .noTokens:
-            return "tokenizer.ggml.tokens is empty; use a model file that contains its vocabulary"
+            return "the vocabulary has no tokens; use a model that comes with its vocabulary"
         case .tooMany(let what, let count):
-            return "tokenizer.ggml.\(what) has \(count) entries, above the limit of \(1 << 24); check the model file"
+            return
+                "the vocabulary has \(count) \(what), above the limit of \(TokenTable.limit); check the model's files"
         case .typeCount(let tokens, let types):
-            return "tokenizer.ggml.token_type has \(types) entries for \(tokens) tokens; convert the model file again"
+            return "the vocabulary has \(types) token types for \(tokens) tokens; convert the model again"
+        case .scoreCount(let tokens, let scores):
+            return "the vocabulary has \(scores) scores for \(tokens) tokens; convert the model again"
+        case .badScore(let id):
+            return "the score of token \(id) is not a number; convert the model again"
         case .malformedMerge(let index, let text):
-            return "tokenizer.ggml.merges[\(index)] is '\(text)', not two tokens with a space between; "
-                + "convert the model file again"
+            return "merge \(index) of the vocabulary is '\(text)', not two tokens with a space between; "
+                + "convert the model again"
         case .unknownTokenInMerge(let index, let text, let token):
-            return "tokenizer.ggml.merges[\(index)] is '\(text)', but '\(token)' is not a token; "
-                + "convert the model file again"
+            return "merge \(index) of the vocabulary is '\(text)', but '\(token)' is not a token; "
+                + "convert the model again"
         case .idOutOfRange(let name, let id, let tokens):
-            return "tokenizer.ggml.\(name) is \(id), outside the \(tokens) tokens; convert the model file again"
+            return "\(name) is \(id), outside the \(tokens) tokens; convert the model again"
         case .missingID(let name):
-            return "the tokenizer adds tokenizer.ggml.\(name) to every text, but the file does not give it; "
-                + "convert the model file again"
+            return "the tokenizer wants \(name), but the model's files do not give it; convert the model again"
+        case .noFallback:
+            return "the vocabulary has neither a token for every byte nor one for what is unknown; "
+                + "convert the model again"
         }
     }
 }

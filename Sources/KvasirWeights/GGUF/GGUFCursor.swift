@@ -7,12 +7,14 @@
 /// Every read is checked against the end of the bytes first.
 /// Field names are autoclosures: they are put together for a message only.
 struct GGUFCursor {
+    let storage: any WeightStorage
     let bytes: UnsafeRawBufferPointer
     let path: String
     private(set) var offset = 0
 
-    init(bytes: UnsafeRawBufferPointer, path: String) {
-        self.bytes = bytes
+    init(_ storage: any WeightStorage, path: String) {
+        self.storage = storage
+        bytes = storage.bytes
         self.path = path
     }
 
@@ -151,9 +153,9 @@ extension GGUFCursor {
             for index in 0..<count { values.append(try bool("element \(index) of \(field())")) }
             return .bool(values)
         case .string:
-            var values = GGUFStrings()
-            for index in 0..<count { values.append(try string("element \(index) of \(field())")) }
-            return .string(values)
+            let start = offset
+            for index in 0..<count { _ = try string("element \(index) of \(field())") }
+            return .string(GGUFStrings(count: count, storage: storage, start: start))
         case .array:
             var values: [GGUFArray] = []
             for index in 0..<count { values.append(try array("element \(index) of \(field())", depth: depth + 1)) }

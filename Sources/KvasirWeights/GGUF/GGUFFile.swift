@@ -40,7 +40,7 @@ public final class GGUFFile: WeightSource {
     ///   - path: What to call it in messages.
     /// - Throws: `GGUFError` naming the field and the byte offset of what cannot be used.
     public init(contents: any WeightStorage, path: String) throws(GGUFError) {
-        let header = try GGUFHeader(bytes: contents.bytes, path: path)
+        let header = try GGUFHeader(contents, path: path)
         self.path = path
         version = Int(header.version)
         alignment = header.alignment

@@ -22,9 +22,9 @@ struct GGUFHeader {
     private(set) var metadata: GGUFMetadata
     private(set) var tensors: [Tensor] = []
 
-    init(bytes: UnsafeRawBufferPointer, path: String) throws(GGUFError) {
+    init(_ storage: any WeightStorage, path: String) throws(GGUFError) {
         metadata = GGUFMetadata(path: path)
-        var cursor = GGUFCursor(bytes: bytes, path: path)
+        var cursor = GGUFCursor(storage, path: path)
         try readMagic(&cursor)
         // A tensor line takes at least a name length, a dimension count, a type and an offset; a pair at least a key
         // length, a type and one byte.

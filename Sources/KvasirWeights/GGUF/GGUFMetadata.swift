@@ -23,7 +23,7 @@ public struct GGUFMetadata: Sendable {
     /// The value of `key` in the type the file gives it, or nil.
     public subscript(key: String) -> GGUFValue? { values[key] }
 
-    private func wrongType(_ key: String, expected: String, found: String) -> GGUFError {
+    func wrongType(_ key: String, expected: String, found: String) -> GGUFError {
         GGUFError(
             path: path, reason: .wrongType, field: "key \(quoted(key))", offset: nil,
             found: "expected \(expected), found \(found)")
@@ -117,7 +117,8 @@ extension GGUFMetadata {
         }
     }
 
-    private func strings(_ key: String) throws(GGUFError) -> GGUFStrings? {
+    /// An array of strings as bytes, read where they lie; nil if the key is missing.
+    public func stringViews(ifPresent key: String) throws(GGUFError) -> GGUFStrings? {
         switch try array(key, of: "string") {
         case nil: return nil
         case .string(let strings): return strings
@@ -126,9 +127,14 @@ extension GGUFMetadata {
         }
     }
 
+    /// An array of strings as bytes, read where they lie.
+    public func stringViews(forKey key: String) throws(GGUFError) -> GGUFStrings {
+        try required(key, stringViews(ifPresent: key))
+    }
+
     /// An array of strings as bytes, which need not be valid UTF-8; nil if the key is missing.
     public func byteStrings(ifPresent key: String) throws(GGUFError) -> [[UInt8]]? {
-        try strings(key)?.map { [UInt8]($0) }
+        try stringViews(ifPresent: key)?.map { [UInt8]($0) }
     }
 
     /// An array of strings as bytes, which need not be valid UTF-8.
@@ -138,7 +144,7 @@ extension GGUFMetadata {
 
     /// An array of strings; nil if the key is missing.
     public func strings(ifPresent key: String) throws(GGUFError) -> [String]? {
-        guard let elements = try strings(key) else { return nil }
+        guard let elements = try stringViews(ifPresent: key) else { return nil }
         var strings: [String] = []
         strings.reserveCapacity(elements.count)
         for (index, bytes) in elements.enumerated() {

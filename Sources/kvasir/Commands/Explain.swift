@@ -25,10 +25,10 @@ struct Explain: AsyncParsableCommand {
         let reference = try model.reference()
         let instructionSet = try ComputeOptions().instructionSet()
         let file = try await ModelFetcher().fetch(reference, interrupts: Interrupts())
-        let tensors = try GGUFFile(path: file.path)
-        let info = try ModelLoader.info(tensors)
+        let checkpoint = try ModelFiles(path: file.path).checkpoint
+        let info = try ModelLoader.info(checkpoint)
         let keys = try info.keyStatistics(
-            for: configuration, of: tensors, path: file.path, calibration: cache.calibration)
+            for: configuration, of: checkpoint.tensors, path: file.path, calibration: cache.calibration)
         let report = CacheReport(
             info: info, path: file.path,
             plan: try CachePlan(configuration, shape: info.cacheShape, keys: keys, instructionSet: instructionSet),

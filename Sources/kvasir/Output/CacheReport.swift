@@ -47,6 +47,10 @@ struct CacheReport {
             ]
         }
         func append(_ column: [String]) { rows = zip(rows, column).map { $0 + [$1] } }
+        if plan.localPageBytes > 0 {
+            append(
+                ["ATTENDS TO"] + groups.flatMap { [$0.slidingWindow.map { "last \($0.grouped)" } ?? "all", ""] })
+        }
         if plan.windowPageBytes > 0 {
             append(
                 ["IN F16 BESIDES"] + groups.flatMap { [$0.exactKeys, $0.exactValues] }.map { $0?.words ?? "nothing" })
@@ -126,6 +130,8 @@ struct CacheReport {
             let keys: Part
             let values: Part
             let because: String?
+            /// Tokens that a query attends to; absent for all.
+            let slidingWindow: Int?
         }
 
         struct Budget: Encodable {
@@ -156,7 +162,7 @@ struct CacheReport {
                     first: group.layers.lowerBound, last: group.layers.upperBound,
                     keys: Object.Part(group.keyName, group.keyStorage, group.exactKeys, width: width),
                     values: Object.Part(group.valueName, group.valueStorage, group.exactValues, width: width),
-                    because: group.deviation)
+                    because: group.deviation, slidingWindow: group.slidingWindow)
             },
             warnings: plan.warnings, bytesPerToken: plan.bytesPerToken, windowPageBytes: plan.windowPageBytes,
             f16BytesPerToken: plan.f16BytesPerToken,

@@ -7,7 +7,7 @@ import Testing
 /// The file of a calibration: what is written is read, and nothing else.
 @Suite struct CenterCalibrationTests {
     private static let calibration = CenterCalibration(
-        model: "00ff", pairing: .halves, source: "a text", tokens: 300,
+        model: "00ff", order: .halves, source: "a text", tokens: 300,
         means: [[1, -2, 0.5, 1e-20], [3, 4, 5, -.greatestFiniteMagnitude]])
 
     /// Calls `body` with the path of a file that does not exist yet.

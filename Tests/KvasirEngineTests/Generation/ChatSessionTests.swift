@@ -49,7 +49,7 @@ struct ChatSessionTests {
         #expect(cut.finishReason == .stop)
         #expect(whole.text == cut.text + stop)
         #expect(chat.messages.last?.content == cut.text)
-        let text = chat.template.render(
+        let text = try chat.template.render(
             messages: chat.messages + [ChatMessage(role: .user, content: "more")], addGenerationPrompt: true)
         let next = try chat.answer("more", sampling: .greedy, maxTokens: 1)
         #expect(

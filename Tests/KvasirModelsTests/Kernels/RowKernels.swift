@@ -16,6 +16,23 @@ struct RowKernels {
         kernels.pointee.rms_norm(x, weight, out, count, epsilon)
     }
 
+    func layerNorm(
+        _ x: UnsafePointer<Float>, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>,
+        into out: UnsafeMutablePointer<Float>, count: Int, epsilon: Float
+    ) {
+        kernels.pointee.layer_norm(x, weight, bias, out, count, epsilon)
+    }
+
+    func geGLU(
+        gate: UnsafePointer<Float>, up: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int
+    ) {
+        kernels.pointee.geglu_tanh(gate, up, out, count)
+    }
+
+    func gelu(_ x: UnsafeMutablePointer<Float>, count: Int) { kernels.pointee.gelu_tanh(x, count) }
+
+    func relu(_ x: UnsafeMutablePointer<Float>, count: Int) { kernels.pointee.relu(x, count) }
+
     func rotateInterleaved(
         _ x: UnsafeMutablePointer<Float>, cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>, pairs: Int
     ) {

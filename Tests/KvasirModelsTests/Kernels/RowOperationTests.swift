@@ -88,6 +88,75 @@ struct RowOperationTests {
         #expect(bad[0].isNaN && bad[1] == .infinity && bad[2].isNaN && bad[3].isFinite)
     }
 
+    @Test("Layer norm takes the mean away and divides by the deviation", arguments: InstructionSet.supported)
+    func layerNorm(instructionSet: InstructionSet) {
+        let operations = RowKernels(instructionSet)
+        for count in Self.counts {
+            // Far from zero: the variance must not be the difference of two large sums.
+            let x = randomActivations(count, seed: 41).map { $0 + 50 }
+            let (weight, bias) = (randomActivations(count, seed: 42), randomActivations(count, seed: 43))
+            var out = [Float](repeating: .nan, count: count)
+            operations.layerNorm(x, weight: weight, bias: bias, into: &out, count: count, epsilon: 1e-5)
+            let mean = x.reduce(0.0) { $0 + Double($1) } / Double(count)
+            let variance = x.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(count)
+            let factor = 1 / (variance + Double(Float(1e-5))).squareRoot()
+            for i in 0..<count {
+                let scale = Double(weight[i]) * factor
+                let expected = (Double(x[i]) - mean) * scale + Double(bias[i])
+                // The mean of values near 50 errs by a few of their roundings.
+                let tolerance =
+                    0x1p-24 * (50 * 8 * scale.magnitude + 8 * expected.magnitude + 8 * Double(bias[i]).magnitude)
+                #expect((Double(out[i]) - expected).magnitude <= tolerance * Double(1 + count / 64))
+            }
+            var inPlace = x
+            inPlace.withUnsafeMutableBufferPointer { row in
+                guard let base = row.baseAddress else { return }
+                operations.layerNorm(base, weight: weight, bias: bias, into: base, count: count, epsilon: 1e-5)
+            }
+            #expect(inPlace == out)
+        }
+    }
+
+    @Test("GELU is that of the approximation by tanh", arguments: InstructionSet.supported)
+    func gelu(instructionSet: InstructionSet) {
+        let operations = RowKernels(instructionSet)
+        func exact(_ x: Float) -> Double {
+            let x = Double(x)
+            return x / (1 + exp(-2 * (2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+        }
+        for count in Self.counts {
+            var x = randomActivations(count, seed: 44).map { $0 * 6 }
+            if count > 6 { x.replaceSubrange(0..<5, with: [0, -0.0, 200, -200, 1e15]) }
+            let up = randomActivations(count, seed: 45)
+            var plain = x
+            operations.gelu(&plain, count: count)
+            var gated = [Float](repeating: .nan, count: count)
+            operations.geGLU(gate: x, up: up, into: &gated, count: count)
+            for i in 0..<count {
+                // The argument of the exponential errs by its own rounding: up to 2^-23 of 60.
+                #expect(isClose(plain[i], exact(x[i]), 1e-5) || (Double(plain[i]) - exact(x[i])).magnitude < 1e-30)
+                #expect(gated[i] == plain[i] * up[i])
+            }
+        }
+        var bad: [Float] = [.nan, .infinity, 1]
+        operations.gelu(&bad, count: 3)
+        #expect(bad[0].isNaN && bad[1] == .infinity && bad[2].isFinite)
+    }
+
+    @Test("ReLU passes what is positive", arguments: InstructionSet.supported)
+    func relu(instructionSet: InstructionSet) {
+        let operations = RowKernels(instructionSet)
+        for count in Self.counts {
+            let x = randomActivations(count, seed: 46)
+            var y = x
+            operations.relu(&y, count: count)
+            #expect(y == x.map { max($0, 0) })
+        }
+        var bad: [Float] = [.nan, -.infinity, .infinity]
+        operations.relu(&bad, count: 3)
+        #expect(bad[0].isNaN && bad[1] == 0 && bad[2] == .infinity)
+    }
+
     @Test("The exponential errs by less than 2e-7 over the whole range", arguments: InstructionSet.supported)
     func exponential(instructionSet: InstructionSet) {
         let operations = RowKernels(instructionSet)

@@ -35,6 +35,21 @@ enum Fixture {
         let renderings: [Rendering]
     }
 
+    /// A template that refuses some conversations: their renderings have no text.
+    struct TurnTemplate: Decodable {
+        struct Rendering: Decodable {
+            let messages: [Message]
+            let addGenerationPrompt: Bool
+            let text: String?
+        }
+
+        let name: String
+        let source: String
+        let bosToken: String
+        let eosToken: String
+        let renderings: [Rendering]
+    }
+
     struct Missing: Error { let name: String }
 
     static func load<T: Decodable>(_ type: T.Type, _ name: String) throws -> T {
@@ -58,8 +73,8 @@ enum Fixture {
     static func vocabulary(_ name: PreTokenizer) throws -> TokenizerVocabulary {
         let fixture = try load(Vocabulary.self, "tokenizer-\(name.rawValue)")
         return TokenizerVocabulary(
-            tokens: fixture.tokens, types: fixture.types.compactMap(TokenizerVocabulary.TokenType.init),
-            merges: fixture.merges, preTokenizer: fixture.preTokenizer, addsBOS: false)
+            tokens: ByteStrings(fixture.tokens), types: fixture.types.compactMap(TokenizerVocabulary.TokenType.init),
+            merges: ByteStrings(fixture.merges), preTokenizer: fixture.preTokenizer, addsBOS: false)
     }
 
     static func tokenizer(_ name: PreTokenizer) throws -> BytePairTokenizer {

@@ -1,0 +1,111 @@
+internal import KvasirCodecs
+internal import KvasirNumerics
+internal import KvasirWeights
+
+/// The decoder of Llama and of the families that took it over with small changes: RMS norms before attention and MLP,
+/// grouped-query attention with rotary embedding, SwiGLU.
+///
+/// Grouped queries: Ainslie et al. (arXiv:2305.13245).
+struct GatedDecoder: DecoderModel {
+    /// In what the families differ.
+    struct Traits: Sendable {
+        /// Which channels rotary embedding turns together.
+        let channelOrder: ChannelOrder
+        /// Whether queries, keys and values have biases.
+        var hasProjectionBiases = false
+        /// Whether queries and keys are normed by head.
+        var hasHeadNorms = false
+        /// Whether files state a sliding window without using it, unless they say that they do.
+        var isWindowOptional = false
+    }
+
+    let info: ModelInfo
+    let weightBytes: Int
+
+    private let rotary: RotaryEmbedding
+    private let layers: [Layer]
+    private let finalNorm: Norm
+    private let head: OutputHead
+
+    private struct Layer: Sendable {
+        let attentionNorm: Norm
+        let attention: SelfAttention
+        let feedForwardNorm: Norm
+        let feedForward: GatedMLP
+    }
+
+    init(_ checkpoint: Checkpoint, _ traits: Traits, threads: ThreadPool) throws {
+        let configuration = try DecoderConfiguration(checkpoint)
+        let epsilon = try checkpoint.epsilon(.rmsEpsilon)
+        let activation = try checkpoint.activation(["silu": GatedActivation.silu], default: .silu)
+        let tensors = try TensorLoader(checkpoint, names: .llama(checkpoint.format), threads: threads)
+        let (hidden, headSize) = (configuration.hiddenSize, configuration.heads.headSize)
+        func norm(_ role: TensorNames.Role, layer: Int? = nil) throws -> Norm {
+            Norm(try tensors.vector(role, layer: layer, count: hidden), epsilon: epsilon)
+        }
+        info = try Self.info(of: checkpoint, traits)
+        rotary = try RotaryEmbedding(
+            checkpoint, .llama(checkpoint.format), headSize: headSize, order: traits.channelOrder)
+        tensors.passOver(.rotaryFactors)
+        // One by one, not by `map`, which would first make room for as many layers as the file claims to have.
+        var layers: [Layer] = []
+        for index in 0..<configuration.layers {
+            layers.append(
+                Layer(
+                    attentionNorm: try norm(.attentionNorm, layer: index),
+                    attention: try SelfAttention(
+                        configuration, tensors, layer: index, bias: traits.hasProjectionBiases,
+                        headNorm: traits.hasHeadNorms ? { Norm($0, epsilon: epsilon) } : nil),
+                    feedForwardNorm: try norm(.feedForwardNorm, layer: index),
+                    feedForward: try GatedMLP(configuration, tensors, layer: index, activation)))
+        }
+        self.layers = layers
+        finalNorm = try norm(.outputNorm)
+        head = try OutputHead(checkpoint, tensors, columns: hidden)
+        try tensors.refuseUnused()
+        weightBytes = tensors.loadedBytes
+    }
+
+    /// Sizes and names, read without repacking a weight.
+    static func info(of checkpoint: Checkpoint, _ traits: Traits) throws -> ModelInfo {
+        let configuration = try DecoderConfiguration(checkpoint)
+        let names = TensorNames.llama(checkpoint.format)
+        return try configuration.info(
+            of: checkpoint, names: names,
+            rotary: [RotaryEmbedding](
+                repeating: try RotaryEmbedding(
+                    checkpoint, names, headSize: configuration.heads.headSize, order: traits.channelOrder),
+                count: configuration.layers),
+            windows: try checkpoint.slidingWindows(
+                layers: configuration.layers, isOptional: traits.isWindowOptional
+            ) { layer in
+                // Qwen names the first layer with a window; Mistral has one in all of them.
+                layer >= (try checkpoint.metadata.integer(ifPresent: "max_window_layers") ?? 0)
+            }, keyBiases: traits.hasProjectionBiases ? try checkpoint.keyBiases(names, configuration) : [])
+    }
+
+    func forward(_ step: ForwardStep, _ operations: Operations, _ workspace: DecoderWorkspace) {
+        workspace.resize(rows: step.rows)
+        let (hidden, normed, delta) = (workspace.hidden.matrix, workspace.normed.matrix, workspace.delta.matrix)
+        let rotary = operations.rotaryTable(for: step, rotary)
+        operations.embed(step, from: head.embedding, into: hidden)
+        for (index, layer) in layers.enumerated() {
+            operations.normalize(hidden, layer.attentionNorm, into: normed)
+            layer.attention.forward(layer: index, step, operations, workspace, rotary: rotary)
+            operations.add(delta, to: hidden)
+            operations.normalize(hidden, layer.feedForwardNorm, into: normed)
+            layer.feedForward.forward(operations, workspace)
+            operations.add(delta, to: hidden)
+        }
+        operations.advance(step)
+    }
+
+    func logits(
+        rows: Range<Int>, _ operations: Operations, _ workspace: DecoderWorkspace,
+        into logits: UnsafeMutableBufferPointer<Float>
+    ) {
+        let normed = workspace.normed.matrix.rows(0..<rows.count)
+        operations.normalize(workspace.hidden.matrix.rows(rows), finalNorm, into: normed)
+        head.forward(normed, operations, into: logits)
+    }
+}
