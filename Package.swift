@@ -47,7 +47,10 @@ let package = Package(
             ]),
         .target(
             name: "KvasirEvaluation",
-            dependencies: ["KvasirCache", "KvasirEngine", "KvasirModels", "KvasirTokenizers"]),
+            dependencies: [
+                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirModels", "KvasirNumerics", "KvasirTokenizers",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         .target(
             name: "KvasirHub",
             dependencies: [
