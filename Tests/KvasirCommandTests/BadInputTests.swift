@@ -29,6 +29,9 @@ struct BadInputTests {
         Mistake(arguments: ["evaluate", "perplexity", "--text", "x", "--context", "3"], says: ["3 tokens"]),
         Mistake(arguments: ["evaluate", "perplexity", "--text", "x", "--chunks", "0"], says: ["0 windows"]),
         Mistake(arguments: ["evaluate", "divergence", "--text", "x", "--context", "3"], says: ["3 tokens"]),
+        Mistake(
+            arguments: ["evaluate", "perplexity", "--text", "x", "--stride", "600"], says: ["stride of 600", "512"]),
+        Mistake(arguments: ["evaluate", "perplexity", "--text", "x", "--prefill", "none"], says: ["none", "exact"]),
         Mistake(arguments: ["evaluate", "perplexity", "--text", "x", "--linear", "int4"], says: ["int4", "float32"]),
     ]
 
