@@ -101,7 +101,8 @@ let package = Package(
             dependencies: [
                 "KvasirCache", "KvasirEngine", "KvasirEvaluation", "KvasirModels", "KvasirNumerics",
                 "KvasirTestSupport", "KvasirTokenizers",
-            ]),
+            ],
+            resources: [.copy("Fixtures")]),
         .testTarget(
             name: "KvasirHubTests",
             dependencies: [
