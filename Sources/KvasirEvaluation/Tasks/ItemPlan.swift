@@ -26,6 +26,8 @@ struct ItemPlan {
     let continuationTokens: [Int]
     let isTruncated: Bool
 
+    /// What all requests begin with.
+    var prefixTokens: ArraySlice<Int32> { branches.first?.input[..<prefix] ?? [] }
     /// The most tokens a sequence of this item holds.
     var longest: Int { branches.map(\.input.count).max() ?? 0 }
     /// Tokens that go through the model.

@@ -14,8 +14,7 @@ public struct ItemScore: Sendable, Hashable, Codable {
     public let isTruncated: Bool
 
     enum CodingKeys: String, CodingKey {
-        case item, gold, lengths, tokens
-        case logLikelihoods = "loglikelihoods"
+        case item, gold, logLikelihoods, lengths, tokens
         case isTruncated = "truncated"
     }
 

@@ -10,7 +10,7 @@ internal import KvasirNumerics
 /// not depend on what runs beside it nor on how a text was cut, so the figures are those of computing every request alone.
 final class ItemScorer {
     private let engine: InferenceEngine
-    private let threads: ThreadPool
+    private let exact: ExactPrefill?
     private var logits: [Float]
 
     /// Rows of a step.
@@ -18,9 +18,13 @@ final class ItemScorer {
     /// Rows whose logits are held at a time.
     private static let rowsOfLogits = 32
 
-    init(engine: InferenceEngine, threads: ThreadPool) {
+    /// - Parameters:
+    ///   - engine: the model with the cache to measure.
+    ///   - exact: the model with an f32 cache, where the attention of contexts is not to read the cache; each is then run on
+    ///     its own.
+    init(engine: InferenceEngine, exact: InferenceEngine? = nil) {
         self.engine = engine
-        self.threads = threads
+        self.exact = exact.map { ExactPrefill(into: engine, exact: $0) }
         logits = [Float](repeating: 0, count: Self.rowsOfLogits * engine.vocabularySize)
     }
 
@@ -30,17 +34,16 @@ final class ItemScorer {
     func score(_ plans: [ItemPlan]) throws -> [ItemScore] {
         let sequences = plans.map { _ in engine.makeSequence() }
         var likelihoods = plans.map { [Double](repeating: 0, count: $0.item.requests.count) }
-        try run(
-            plans.indices.filter { plans[$0].prefix > 0 }.map { index in
-                Job(
-                    item: index, sequence: sequences[index],
-                    input: plans[index].branches[0].input[..<plans[index].prefix])
-            }, into: &likelihoods)
-        for branch in 0..<(plans.map(\.branches.count).max() ?? 0) {
-            let jobs = plans.indices.filter { branch < plans[$0].branches.count }.map { index in
-                // With windows the cache may go back further; the rest is then computed once more.
-                _ = sequences[index].truncate(to: min(plans[index].prefix, sequences[index].count))
-                let branch = plans[index].branches[branch]
+        if exact == nil {
+            let jobs = plans.indices.filter { plans[$0].prefix > 0 }.map { index in
+                Job(item: index, sequence: sequences[index], input: plans[index].prefixTokens)
+            }
+            try run(jobs, into: &likelihoods)
+        }
+        for number in 0..<(plans.map(\.branches.count).max() ?? 0) {
+            let jobs = try plans.indices.filter { number < plans[$0].branches.count }.map { index in
+                let branch = plans[index].branches[number]
+                try restore(sequences[index], for: branch, of: plans[index])
                 return Job(
                     item: index, sequence: sequences[index], input: branch.input[...], lookups: branch.lookups[...])
             }
@@ -51,6 +54,23 @@ final class ItemScorer {
                 item: plan.item.id, gold: plan.item.gold, logLikelihoods: likelihoods,
                 lengths: plan.item.choices.map(PythonText.length), tokens: plan.continuationTokens,
                 isTruncated: plan.isTruncated)
+        }
+    }
+
+    /// Cuts a sequence back to what a branch shares with those before it.
+    private func restore(_ sequence: CacheSequence, for branch: ItemPlan.Branch, of plan: ItemPlan) throws {
+        guard let exact else {
+            // With windows the cache may go back further; the rest is then computed once more.
+            _ = sequence.truncate(to: min(plan.prefix, sequence.count))
+            return
+        }
+        // What is scored reads the cache, all before it does not.
+        let context = branch.lookups.first?.position ?? 0
+        let isShared = plan.prefix == context && sequence.count >= context
+        let kept = sequence.truncate(to: isShared ? context : 0)
+        if kept < context {
+            _ = sequence.truncate(to: 0)
+            try exact.run(branch.input[..<context], into: sequence)
         }
     }
 
@@ -116,12 +136,11 @@ final class ItemScorer {
         let width = engine.vocabularySize
         let last = lookups.last?.row ?? first
         var results = [Float](repeating: .nan, count: lookups.count)
-        let threads = threads
         logits.withUnsafeMutableBufferPointer { logits in
             engine.logits(rows: first..<last + 1, into: logits)
             results.withUnsafeMutableBufferPointer { results in
                 let logits = UnsafeBufferPointer(logits)
-                threads.run(lookups.count) { index, _ in
+                engine.threads.run(lookups.count) { index, _ in
                     let lookup = lookups[lookups.startIndex + index]
                     let offset = (lookup.row - first) * width
                     let row = UnsafeBufferPointer(rebasing: logits[offset..<offset + width]).span

@@ -1,73 +1,77 @@
+internal import KvasirCache
 public import KvasirEngine
-public import KvasirNumerics
 
-/// The accuracy of a model on a multiple-choice task with several caches, over the same items.
+/// The accuracy of a model on multiple-choice tasks with several caches, over the same items.
 ///
-/// Every choice is scored by the log-likelihood of its continuation after its context. Attention reads the cache in the
-/// context and in the continuation, so the codec is measured in both.
-public struct TaskEvaluation {
-    /// The items.
-    public let file: TaskFile
+/// Every choice is scored by the log-likelihood of its continuation after its context. The cache is read by the continuation
+/// and, unless the prompt's attention is exact, by the context.
+public struct TaskEvaluation: Sendable {
+    /// The tasks, in the order they are run.
+    public let tasks: [PlannedTask]
 
-    /// Pages of a sequence that all items of a batch may come to together: bounds the memory of a batch.
-    private static let pagesOfBatch = 32
-    private static let pageTokens = 64
+    /// Creates an evaluation.
+    ///
+    /// - Throws: `EvaluationError` if there is no task, or one occurs twice.
+    public init(_ tasks: [PlannedTask]) throws(EvaluationError) {
+        try Self.check(tasks.map(\.file.task))
+        self.tasks = tasks
+    }
 
-    private let plans: [ItemPlan]
+    /// Checks what can be checked without files.
+    ///
+    /// - Throws: `EvaluationError` if there is no task, or one occurs twice.
+    public static func check(_ tasks: [ZeroShotTask]) throws(EvaluationError) {
+        guard !tasks.isEmpty else { throw EvaluationError(received: "no task", remedy: "name at least one") }
+        for (index, task) in tasks.enumerated() where tasks[..<index].contains(where: { $0.name == task.name }) {
+            throw EvaluationError(received: "task '\(task.name)' twice", remedy: "name it once")
+        }
+    }
 
-    /// Plans the items of a file for a model.
+    /// Scores all items with every engine.
     ///
     /// - Parameters:
-    ///   - file: the items.
-    ///   - model: gives the tokenizer.
-    ///   - contextLength: the most tokens the model reads; what is longer is cut from the left.
-    /// - Throws: `EvaluationError` that names the line of an item that cannot be scored.
-    public init(_ file: TaskFile, model: LanguageModel, contextLength: Int) throws(EvaluationError) {
-        self.file = file
-        var plans: [ItemPlan] = []
-        for item in file.items {
-            do throws(TaskRecordError) {
-                plans.append(try ItemPlan(item, tokenizer: model.tokenizer, contextLength: contextLength))
-            } catch {
-                throw EvaluationError(
-                    received: "\(file.name), line \(item.id + 1): \(error.received)", remedy: error.remedy)
+    ///   - engines: the model that the tasks were planned for, with the caches to measure.
+    ///   - exact: the model with an f32 cache, where the prompt's attention is to be exact.
+    ///   - run: keeps the score of every item.
+    /// - Returns: for every task the scores of every engine, in the order of the items.
+    /// - Throws: `EvaluationCancelled`; `EvaluationError` if the model gives no probabilities or the journal fails; whatever an
+    ///   engine throws.
+    public func run(
+        engines: [InferenceEngine], exact: InferenceEngine? = nil, run: EvaluationRun = EvaluationRun()
+    ) throws -> [TaskScores] {
+        run.begin(units: engines.count * tasks.reduce(0) { $0 + $1.plans.count })
+        let scorers = engines.map { ItemScorer(engine: $0, exact: exact) }
+        return try tasks.map { task in
+            let name = task.file.task.name
+            run.detail = name
+            var scores = engines.map { _ in [ItemScore]() }
+            // The caches in turn, so that what is done at any time can be compared.
+            for batch in task.batches {
+                for (index, engine) in engines.enumerated() {
+                    var computed: [ItemScore] = []
+                    for item in batch {
+                        // The first item that the journal does not have brings all others of the batch with it.
+                        scores[index].append(
+                            try run.unit("\(engine.plan.configuration) \(name) \(item)") {
+                                if computed.isEmpty {
+                                    computed = try scorers[index].score(Array(task.plans[item..<batch.upperBound]))
+                                }
+                                return computed[computed.count - (batch.upperBound - item)]
+                            })
+                    }
+                }
             }
+            return TaskScores(task: task.file.task, truncatedItems: task.truncatedItems, caches: scores)
         }
-        self.plans = plans
     }
+}
 
-    /// Tokens that go through the model for an item, by its position: what its time is about proportional to.
-    public func tokens(ofItem item: Int) -> Int { plans[item].tokens }
-
-    /// Items whose context was cut from the left.
-    public var truncatedItems: Int { plans.count { $0.isTruncated } }
-
-    /// Groups of items that are scored side by side, in the file's order.
-    public var batches: [Range<Int>] {
-        var batches: [Range<Int>] = []
-        var start = 0
-        var pages = 0
-        for (index, plan) in plans.enumerated() {
-            let needed = (plan.longest + Self.pageTokens - 1) / Self.pageTokens
-            if index > start, pages + needed > Self.pagesOfBatch {
-                batches.append(start..<index)
-                start = index
-                pages = 0
-            }
-            pages += needed
-        }
-        batches.append(start..<plans.count)
-        return batches
-    }
-
-    /// Scores some items.
-    ///
-    /// - Parameters:
-    ///   - items: their positions; computed side by side, the result of each does not depend on the others.
-    ///   - engine: the model that the items were planned for, with the cache to measure.
-    ///   - threads: the engine's pool.
-    /// - Throws: `EvaluationError` if the model gives no probabilities; whatever the engine throws.
-    public func score(_ items: Range<Int>, engine: InferenceEngine, threads: ThreadPool) throws -> [ItemScore] {
-        try ItemScorer(engine: engine, threads: threads).score(Array(plans[items]))
-    }
+/// The scores of a task's items.
+public struct TaskScores: Sendable {
+    /// The task.
+    public let task: ZeroShotTask
+    /// Items of which a request was cut from the left.
+    public let truncatedItems: Int
+    /// For every cache, the scores of all items in the same order.
+    public let caches: [[ItemScore]]
 }

@@ -1,4 +1,4 @@
-public import Foundation
+internal import Foundation
 
 /// The items of a task, read from a file of JSON lines.
 public struct TaskFile: Sendable {
@@ -6,6 +6,8 @@ public struct TaskFile: Sendable {
     public let task: ZeroShotTask
     /// The items, in the file's order.
     public let items: [TaskItem]
+    /// SHA-256 of the whole file.
+    public let sha256: String
     /// What errors call the file.
     public let name: String
 
@@ -18,18 +20,11 @@ public struct TaskFile: Sendable {
     /// - Throws: `EvaluationError` that names the file and, where one is at fault, the line.
     public init(_ task: ZeroShotTask, directory: String, limit: Int? = nil) throws(EvaluationError) {
         let path = URL(filePath: directory).appending(path: task.fileName).path
-        let data: Data
-        do {
-            data = try Data(contentsOf: URL(filePath: path))
-        } catch {
-            throw EvaluationError(
-                received: path, remedy: "cannot be read (\(error.localizedDescription)); \(task.name) needs this file")
-        }
-        try self.init(task, lines: data, name: path, limit: limit)
+        try self.init(task, lines: EvaluationFile.read(path), name: path, limit: limit)
     }
 
     /// Reads the items from memory; `name` is what errors call the file.
-    public init(_ task: ZeroShotTask, lines: Data, name: String, limit: Int? = nil) throws(EvaluationError) {
+    public init(_ task: ZeroShotTask, lines: [UInt8], name: String, limit: Int? = nil) throws(EvaluationError) {
         if let limit, limit < 1 {
             throw EvaluationError(
                 received: "a limit of \(limit) items", remedy: "score at least one, or all by default")
@@ -51,19 +46,20 @@ public struct TaskFile: Sendable {
             throw EvaluationError(received: name, remedy: "is empty; expected one item of \(task.name) a line")
         }
         self.task = task
+        sha256 = EvaluationFile.sha256(lines)
         self.items = items
         self.name = name
     }
 
     private static func item(
-        _ task: ZeroShotTask, _ line: Data, id: Int, decoder: JSONDecoder
+        _ task: ZeroShotTask, _ line: ArraySlice<UInt8>, id: Int, decoder: JSONDecoder
     ) throws(TaskRecordError) -> TaskItem {
         guard line.contains(where: { !" \t\r".utf8.contains($0) }) else {
             throw TaskRecordError(received: "nothing", remedy: "remove the empty line")
         }
         let record: any TaskRecord
         do {
-            record = try decoder.decode(task.record, from: line)
+            record = try decoder.decode(task.record, from: Data(line))
         } catch let error as DecodingError {
             throw TaskRecordError(error, task: task)
         } catch {

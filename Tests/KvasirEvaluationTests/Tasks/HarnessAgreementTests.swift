@@ -1,5 +1,6 @@
 import Foundation
 import KvasirEngine
+import KvasirModels
 import Testing
 
 @testable import KvasirEvaluation
@@ -20,7 +21,7 @@ struct HarnessAgreementTests {
         let task = try ZeroShotTask(named: name)
         #expect(task.version == expected.version)
         #expect(task.metrics.map(\.rawValue) == expected.metrics)
-        let file = try TaskFile(task, lines: expected.lines, name: task.fileName)
+        let file = try expected.file()
         #expect(file.items.count == expected.items.count)
         for (item, expected) in zip(file.items, expected.items) {
             // Compared as bytes: equal strings of Swift may differ in composition.
@@ -34,7 +35,7 @@ struct HarnessAgreementTests {
 
     @Test(arguments: ["tied", "separate"])
     func tokensAreThoseOfTheHarness(model: String) throws {
-        let tokenizer = try TinyEngine.make(model, cache: "f32").engine.model.tokenizer
+        let tokenizer = try TinyModel.engine(model, cache: "f32").model.tokenizer
         for pair in try TaskFixture.load().pairs {
             let expected = model == "tied" ? pair.tied : pair.separate
             let tokens = try RequestTokens(
@@ -53,12 +54,12 @@ struct HarnessAgreementTests {
     func likelihoodsAreThoseOfTheHarness(name: String, model: String) throws {
         let fixture = try TaskFixture.load()
         let expected = try TaskFixture.task(name)
-        let (engine, threads) = try TinyEngine.make(model, cache: "f32", contextLength: fixture.context)
-        let task = try ZeroShotTask(named: name)
-        let evaluation = try TaskEvaluation(
-            TaskFile(task, lines: expected.lines, name: task.fileName), model: engine.model,
-            contextLength: engine.contextLength)
-        let scores = try evaluation.score(0..<expected.items.count, engine: engine, threads: threads)
+        let engine = try TinyModel.engine(
+            model, cache: "f32", contextLength: fixture.context, precision: .float32)
+        let planned = try PlannedTask(expected.file(), model: engine.model, contextLength: engine.contextLength)
+        let result = try #require(try TaskEvaluation([planned]).run(engines: [engine]).first)
+        let scores = try #require(result.caches.first)
+        #expect(scores.map(\.item) == Array(expected.items.indices))
         for (score, item) in zip(scores, expected.items) {
             let expected = model == "tied" ? item.tied : item.separate
             for (choice, (own, theirs)) in zip(score.logLikelihoods, expected.loglikelihoods).enumerated() {
@@ -70,7 +71,7 @@ struct HarnessAgreementTests {
                 #expect(score.isCorrect(.normalizedAccuracy) == (accNorm == 1), "item \(score.item)")
             }
         }
-        #expect(evaluation.truncatedItems == scores.count { $0.isTruncated })
-        if name == "boolq" { #expect(evaluation.truncatedItems > 0) }
+        #expect(result.truncatedItems == scores.count { $0.isTruncated })
+        if name == "boolq" { #expect(result.truncatedItems > 0) }
     }
 }

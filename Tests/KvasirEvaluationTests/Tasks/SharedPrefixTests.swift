@@ -36,23 +36,22 @@ struct SharedPrefixTests {
         ["f16", "nf4/b32/rot", "kivi2/g32/r32", "nf4/b32; recent=32", "q8_0; recent=16; sinks=4"])
     func sharingChangesNothing(name: String, cache: String) throws {
         // Heads of 32 channels, which all of these codecs take.
-        let (engine, threads) = try TinyEngine.make("separate", cache: cache, contextLength: 384, precision: .int8)
-        let expected = try TaskFixture.task(name)
-        let task = try ZeroShotTask(named: name)
-        let file = try TaskFile(task, lines: expected.lines, name: task.fileName)
-        let evaluation = try TaskEvaluation(file, model: engine.model, contextLength: engine.contextLength)
-        let scores = try evaluation.score(0..<file.items.count, engine: engine, threads: threads)
+        let engine = try TinyModel.engine("separate", cache: cache, contextLength: 384)
+        let file = try TaskFixture.task(name).file()
+        let planned = try PlannedTask(file, model: engine.model, contextLength: engine.contextLength)
+        let scorer = ItemScorer(engine: engine)
+        let scores = try scorer.score(planned.plans)
         #expect(engine.pool.bytesInUse == 0)
         for (score, item) in zip(scores, file.items) {
             #expect(score.logLikelihoods == (try item.requests.map { try alone($0, engine) }), "item \(item.id)")
         }
         // Nor does it matter which items are computed together.
-        let some = try evaluation.score(3..<5, engine: engine, threads: threads)
+        let some = try scorer.score(Array(planned.plans[3..<5]))
         #expect(some == Array(scores[3..<5]))
     }
 
     @Test func commonBeginningIsComputedOnce() throws {
-        let (engine, _) = try TinyEngine.make("tied", cache: "f16")
+        let engine = try TinyModel.engine(cache: "f16")
         let tokenizer = engine.model.tokenizer
         func plan(_ requests: [TaskRequest]) throws -> ItemPlan {
             try ItemPlan(
@@ -76,13 +75,11 @@ struct SharedPrefixTests {
     }
 
     @Test func batchesHoldAllItemsInOrderAndFewPages() throws {
-        let (engine, _) = try TinyEngine.make("tied", cache: "f16")
+        let engine = try TinyModel.engine(cache: "f16")
         let task = try ZeroShotTask(named: "boolq")
-        let one = try TaskFixture.task("boolq").lines
-        let lines = (0..<8).reduce(into: Data()) { data, _ in data += one }
+        let lines = Array(repeatElement(try TaskFixture.task("boolq").lines, count: 8).joined())
         let file = try TaskFile(task, lines: lines, name: "boolq.jsonl")
-        let evaluation = try TaskEvaluation(file, model: engine.model, contextLength: engine.contextLength)
-        let batches = evaluation.batches
+        let batches = try PlannedTask(file, model: engine.model, contextLength: engine.contextLength).batches
         #expect(batches.count > 2)
         #expect(batches.flatMap(Array.init) == Array(file.items.indices))
         #expect(batches.allSatisfy { !$0.isEmpty })

@@ -17,7 +17,7 @@ struct TaskFileTests {
     ]
 
     private func read(_ name: String, _ text: String, limit: Int? = nil) throws -> TaskFile {
-        try TaskFile(ZeroShotTask(named: name), lines: Data(text.utf8), name: "\(name).jsonl", limit: limit)
+        try TaskFile(ZeroShotTask(named: name), lines: Array(text.utf8), name: "\(name).jsonl", limit: limit)
     }
 
     private func refusal(_ name: String, _ text: String) -> String? {
@@ -102,20 +102,20 @@ struct TaskFileTests {
     }
 
     @Test func whatCannotBeScoredIsRefusedWithItsLine() throws {
-        let (engine, _) = try TinyEngine.make("tied", cache: "f16")
+        let engine = try TinyModel.engine(cache: "f16")
         // A context of nothing but white space leaves no token to predict from.
         let blank = try read(
             "winogrande", #"{"sentence":"_ x","option1":" ","option2":"b","answer":"1"}"#)
         let error = #expect(throws: EvaluationError.self) {
-            try TaskEvaluation(blank, model: engine.model, contextLength: 64)
+            try PlannedTask(blank, model: engine.model, contextLength: 64)
         }
         #expect(error?.description.contains("winogrande.jsonl, line 1") == true)
         let long = try read("rte", Self.good["rte"] ?? "")
-        #expect(throws: EvaluationError.self) { try TaskEvaluation(long, model: engine.model, contextLength: 2) }
+        #expect(throws: EvaluationError.self) { try PlannedTask(long, model: engine.model, contextLength: 2) }
     }
 
     @Test func longContextsAreCutFromTheLeft() throws {
-        let tokenizer = try TinyEngine.make("tied", cache: "f16").engine.model.tokenizer
+        let tokenizer = try TinyModel.engine(cache: "f16").model.tokenizer
         let request = TaskRequest(context: "abcdefgh", continuation: "xyz")
         let whole = try RequestTokens(request, tokenizer: tokenizer, contextLength: 10)
         // The last token is predicted and not read: eleven tokens fit a context of ten.

@@ -1,9 +1,4 @@
 import Foundation
-import KvasirCache
-import KvasirEngine
-import KvasirModels
-import KvasirNumerics
-import KvasirTokenizers
 
 @testable import KvasirEvaluation
 
@@ -16,7 +11,13 @@ struct TaskFixture: Decodable {
         let items: [Item]
 
         /// The lines of a file of this task.
-        var lines: Data { Data(items.map { $0.line + "\n" }.joined().utf8) }
+        var lines: [UInt8] { Array(items.map { $0.line + "\n" }.joined().utf8) }
+
+        /// Its items as the harness was given them.
+        func file() throws -> TaskFile {
+            let task = try ZeroShotTask(named: task)
+            return try TaskFile(task, lines: lines, name: task.fileName)
+        }
     }
 
     struct Item: Decodable {
@@ -64,20 +65,5 @@ struct TaskFixture: Decodable {
 
     struct Missing: Error {
         let name: String
-    }
-}
-
-/// Engines on the committed models; they lie with the tests of their layer.
-enum TinyEngine {
-    static func make(
-        _ name: String, cache: String, contextLength: Int? = nil, precision: LinearPrecision = .float32
-    ) throws -> (engine: InferenceEngine, threads: ThreadPool) {
-        let path = URL(filePath: #filePath).appending(path: "../../../KvasirModelsTests/Fixtures/tiny-\(name).gguf")
-        let threads = try ThreadPool()
-        let engine = try InferenceEngine(
-            model: LanguageModel(path: path.standardized.path, threads: threads),
-            cache: CacheConfiguration(parsing: cache), contextLength: contextLength, threads: threads,
-            instructionSet: .best, precision: precision)
-        return (engine, threads)
     }
 }

@@ -1,4 +1,6 @@
-/// ARC, easy and challenge: questions of science at school, with three to five choices. Clark et al. (arXiv:1803.05457).
+/// ARC, easy and challenge: questions of science at school, with three to five choices.
+///
+/// Source: Clark et al. (arXiv:1803.05457).
 struct ARCRecord: TaskRecord {
     struct Choices: Decodable {
         let text: [String]

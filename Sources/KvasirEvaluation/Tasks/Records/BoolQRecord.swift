@@ -1,4 +1,6 @@
-/// BoolQ: yes-or-no questions on a passage. Clark et al. (arXiv:1905.10044), as in SuperGLUE (arXiv:1905.00537).
+/// BoolQ: yes-or-no questions on a passage.
+///
+/// Source: Clark et al. (arXiv:1905.10044), as in SuperGLUE (arXiv:1905.00537).
 struct BoolQRecord: TaskRecord {
     let question: String
     let passage: String

@@ -1,4 +1,6 @@
-/// HellaSwag: which of four endings continues a description. Zellers et al. (arXiv:1905.07830).
+/// HellaSwag: which of four endings continues a description.
+///
+/// Source: Zellers et al. (arXiv:1905.07830).
 struct HellaSwagRecord: TaskRecord {
     let activity: String
     let contextA: String

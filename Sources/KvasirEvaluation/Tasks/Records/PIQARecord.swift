@@ -1,4 +1,6 @@
-/// PIQA: which of two ways reaches a goal. Bisk et al. (arXiv:1911.11641).
+/// PIQA: which of two ways reaches a goal.
+///
+/// Source: Bisk et al. (arXiv:1911.11641).
 struct PIQARecord: TaskRecord {
     let goal: String
     let sol1: String

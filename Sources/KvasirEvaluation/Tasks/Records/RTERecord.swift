@@ -1,4 +1,6 @@
-/// RTE: whether a sentence follows from another. Wang et al., "GLUE" (arXiv:1804.07461).
+/// RTE: whether a sentence follows from another.
+///
+/// Source: Wang et al., "GLUE" (arXiv:1804.07461).
 struct RTERecord: TaskRecord {
     let sentence1: String
     let sentence2: String

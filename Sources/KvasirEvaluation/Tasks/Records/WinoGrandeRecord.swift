@@ -1,4 +1,6 @@
-/// WinoGrande: which of two words fills the gap. Sakaguchi et al. (arXiv:1907.10641).
+/// WinoGrande: which of two words fills the gap.
+///
+/// Source: Sakaguchi et al. (arXiv:1907.10641).
 ///
 /// "Partial" scoring: the choice is part of the context, and what comes after the gap is scored. Trinh and Le
 /// (arXiv:1806.02847), section 4.
