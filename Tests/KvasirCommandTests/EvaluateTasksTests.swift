@@ -55,14 +55,14 @@ struct EvaluateTasksTests {
             let caches = try #require(results["caches"] as? [[String: Any]])
             #expect(caches.map { $0["cache"] as? String } == ["f16", "nf4/b256"])
             for (index, cache) in caches.enumerated() {
-                let tasks = try tasks(cache)
-                #expect(tasks.map { $0["items"] as? Int } == [4, 4])
-                let scores = try tasks.map { try #require($0["scores"] as? [[String: Any]]) }
-                #expect(scores[0].map { $0["metric"] as? String } == ["acc", "acc_norm"])
-                #expect(scores[1].map { $0["metric"] as? String } == ["acc"])
-                for score in scores.joined() + [try #require(cache["average"] as? [String: Any])] {
-                    let share = try #require(score["accuracy"] as? Double)
-                    #expect((0...1).contains(share))
+                let scores = try tasks(cache)
+                #expect(scores.map { $0["task"] as? String } == ["hellaswag", "hellaswag", "boolq"])
+                #expect(scores.map { $0["metric"] as? String } == ["acc", "acc_norm", "acc"])
+                #expect(scores.map { $0["version"] as? String } == ["1.0", "1.0", "2.0"])
+                #expect(scores.allSatisfy { $0["items"] as? Int == 4 && $0["truncatedItems"] as? Int == 0 })
+                for score in scores + [try #require(cache["average"] as? [String: Any])] {
+                    #expect((0...1).contains(try #require(score["value"] as? Double)))
+                    #expect(score["standardError"] is Double)
                     #expect((score["difference"] is Double) == (index == 1))
                 }
             }

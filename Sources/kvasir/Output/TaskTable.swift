@@ -8,15 +8,12 @@ struct TaskTable {
         let first = report.caches.first
         var text = "| task | items | metric | \(report.caches.map(\.cache).joined(separator: " | ")) |\n"
         text += "| --- | --- | --- |\(report.caches.map { _ in " --- |" }.joined())\n"
-        for (number, task) in (first?.tasks ?? []).enumerated() {
-            for (index, score) in task.scores.enumerated() {
-                let cells = report.caches.map { Self.cell($0.tasks[number].scores[index]) }
-                text += Self.row(task.task, "\(task.items.grouped)", score.metric, cells)
-            }
+        for (number, row) in (first?.tasks ?? []).enumerated() {
+            let cells = report.caches.map { Self.cell($0.tasks[number].share) }
+            text += Self.row(row.task, row.items.grouped, row.metric, cells)
         }
-        if let average = first?.average {
-            let cells = report.caches.map { $0.average.map(Self.cell) ?? "" }
-            text += Self.row("mean", "", average.metric, cells)
+        if first?.average != nil {
+            text += Self.row("mean", "", .accuracy, report.caches.map { $0.average.map(Self.cell) ?? "" })
         }
         text += "\n\(model.file), accuracy in % ± standard error"
         if let reference = first?.cache, report.caches.count > 1 {
@@ -24,7 +21,7 @@ struct TaskTable {
         }
         text += "\nlinear layers in \(settings.linear)"
         text += settings.prefill == .exact ? "; contexts attend to their own keys and values\n" : "\n"
-        let cut = (first?.tasks ?? []).filter { $0.truncatedItems > 0 }
+        let cut = (first?.tasks ?? []).filter { $0.truncatedItems > 0 && $0.metric == .accuracy }
         if !cut.isEmpty {
             let counts = cut.map { "\($0.truncatedItems.grouped) of \($0.task)" }.joined(separator: ", ")
             text += "cut from the left to a context of \(settings.context.grouped) tokens: \(counts)\n"
@@ -36,12 +33,12 @@ struct TaskTable {
         "| \(task) | \(items) | \(metric.rawValue) | \(cells.joined(separator: " | ")) |\n"
     }
 
-    private static func cell(_ score: TaskReport.Score) -> String {
+    private static func cell(_ share: TaskReport.Share) -> String {
         func percent(_ value: Double, _ error: Double?, sign: String = "") -> String {
             "\(sign)\((value * 100).fixed(2))" + (error.map { " ± \(($0 * 100).fixed(2))" } ?? "")
         }
-        let share = percent(score.accuracy, score.standardError)
-        guard let change = score.difference else { return share }
-        return share + " (\(percent(change, score.differenceError, sign: change > 0 ? "+" : "")))"
+        let value = percent(share.value, share.standardError)
+        guard let change = share.difference else { return value }
+        return value + " (\(percent(change, share.differenceError, sign: change > 0 ? "+" : "")))"
     }
 }
