@@ -55,7 +55,10 @@ let package = Package(
             ]),
         .target(
             name: "KvasirEvaluation",
-            dependencies: ["KvasirCache", "KvasirEngine", "KvasirModels", "KvasirTokenizers"]),
+            dependencies: [
+                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirModels", "KvasirNumerics", "KvasirTokenizers",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         .target(
             name: "KvasirHub",
             dependencies: [
@@ -109,7 +112,8 @@ let package = Package(
             dependencies: [
                 "KvasirCache", "KvasirEngine", "KvasirEvaluation", "KvasirModels", "KvasirNumerics",
                 "KvasirTestSupport", "KvasirTokenizers",
-            ]),
+            ],
+            resources: [.copy("Fixtures")]),
         .testTarget(
             name: "KvasirHubTests",
             dependencies: [

@@ -14,6 +14,8 @@ public final class InferenceEngine {
     public let pool: PagePool
     /// The most tokens a sequence may hold.
     public let contextLength: Int
+    /// The threads that every step uses.
+    public let threads: ThreadPool
 
     private let operations: Operations
     private let workspace: DecoderWorkspace
@@ -43,6 +45,7 @@ public final class InferenceEngine {
     ) throws {
         let info = model.decoder.info
         self.model = model
+        self.threads = threads
         self.contextLength = try Self.contextLength(contextLength, for: info)
         plan = try CachePlan(
             cache, shape: info.cacheShape, keys: try model.keyStatistics(for: cache),

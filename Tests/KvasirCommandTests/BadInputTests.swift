@@ -29,6 +29,16 @@ struct BadInputTests {
         Mistake(arguments: ["evaluate", "perplexity", "--text", "x", "--context", "3"], says: ["3 tokens"]),
         Mistake(arguments: ["evaluate", "perplexity", "--text", "x", "--chunks", "0"], says: ["0 windows"]),
         Mistake(arguments: ["evaluate", "divergence", "--text", "x", "--context", "3"], says: ["3 tokens"]),
+        Mistake(
+            arguments: ["evaluate", "perplexity", "--text", "x", "--stride", "600"], says: ["stride of 600", "512"]),
+        Mistake(arguments: ["evaluate", "perplexity", "--text", "x", "--prefill", "none"], says: ["none", "exact"]),
+        Mistake(arguments: ["evaluate", "tasks"], says: ["--data"]),
+        Mistake(
+            arguments: ["evaluate", "tasks", "--data", "x", "--task", "piqa,lambada"], says: ["lambada", "winogrande"]),
+        Mistake(arguments: ["evaluate", "tasks", "--data", "x", "--task", "rte,rte"], says: ["rte", "twice"]),
+        Mistake(arguments: ["evaluate", "tasks", "--data", "x", "--task", ""], says: ["''", "winogrande"]),
+        Mistake(arguments: ["evaluate", "tasks", "--data", "x", "--limit", "0"], says: ["--limit", "0"]),
+        Mistake(arguments: ["evaluate", "tasks", "--data", "x", "--context", "-1"], says: ["--context"]),
         Mistake(arguments: ["evaluate", "perplexity", "--text", "x", "--linear", "int4"], says: ["int4", "float32"]),
     ]
 

@@ -11,8 +11,8 @@ struct BenchTests {
                 "2", "--cache", "f16,K=f16,V=nf4", "--json")
         }
         #expect(outcome.status == 0)
-        let report = try object(outcome)
-        let results = try #require(report["results"] as? [[String: Any]])
+        let report = try #require(try object(outcome)["results"] as? [String: Any])
+        let results = try #require(report["cells"] as? [[String: Any]])
         let names = results.map {
             "\($0["test"] ?? "") \($0["tokens"] ?? "") \($0["sequences"] ?? "") \($0["cache"] ?? "")"
         }
@@ -49,11 +49,11 @@ struct BenchTests {
                 "1", "--cache", "f16", "--json")
         }
         #expect(outcome.status == 0)
-        let report = try object(outcome)
+        let report = try #require(try object(outcome)["results"] as? [String: Any])
         let bandwidth = try #require(report["memoryBandwidth"] as? Double)
         let weights = try #require(report["weightBytes"] as? Double)
         #expect(bandwidth > 1e8 && bandwidth < 1e13, "bytes in a second")
-        let results = try #require(report["results"] as? [[String: Any]])
+        let results = try #require(report["cells"] as? [[String: Any]])
         try #require(results.count == 3)
         // 128 bytes a token; a sequence of n tokens generates m, which find n + 1 to n + m tokens.
         for (result, sequences, tokens) in [(results[0], 1.0, 100 + 16.5), (results[2], 2.0, 512 + 64.5)] {
@@ -85,9 +85,10 @@ struct BenchTests {
             (try await $0.run(arguments + ["--json"]), try await $0.run(arguments))
         }
         #expect(json.status == 0 && table.status == 0)
-        let report = try object(json)
-        #expect(report["neighbours"] as? Int == 1)
-        let results = try #require(report["results"] as? [[String: Any]])
+        let document = try object(json)
+        #expect((document["settings"] as? [String: Any])?["neighbours"] as? Int == 1)
+        let report = try #require(document["results"] as? [String: Any])
+        let results = try #require(report["cells"] as? [[String: Any]])
         try #require(results.count == 1)
         let crowded = try #require(results[0]["besideNeighbours"] as? [String: Any])
         #expect(Set(crowded.keys) == ["median", "minimum", "maximum"])

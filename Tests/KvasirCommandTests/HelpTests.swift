@@ -7,8 +7,7 @@ import Testing
 struct HelpTests {
     static let commands = [
         "", "generate", "chat", "models", "pull", "explain", "codecs", "calibrate", "calibrate center", "evaluate",
-        "evaluate perplexity",
-        "evaluate divergence", "bench",
+        "evaluate perplexity", "evaluate divergence", "evaluate tasks", "bench", "report",
     ]
 
     @Test("Help is as it was read last", arguments: commands)

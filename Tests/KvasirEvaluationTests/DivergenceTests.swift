@@ -42,6 +42,22 @@ struct DivergenceTests {
         #expect(result.lossDifferenceError > 0)
     }
 
+    @Test func partsOfThePositionsAddUpToTheWhole() throws {
+        let (_, results) = try DivergenceEvaluation(context: 67, windows: 3).run(
+            text: PerplexityTests.text, reference: engine(cache: "f16"), subjects: [engine(cache: "nf4/b32")])
+        let result = try #require(results.first)
+        for parts in [1, 2, 8, 31, 32, 33, 1000] {
+            let groups = result.byPosition(parts: parts)
+            // Positions 33 to 65 are compared.
+            #expect(groups.count == min(parts, 33))
+            #expect(groups.first?.firstPosition == 33 && groups.last?.lastPosition == 65)
+            #expect(zip(groups, groups.dropFirst()).allSatisfy { $0.lastPosition + 1 == $1.firstPosition })
+            #expect(groups.allSatisfy { $0.tokens == 3 * ($0.lastPosition - $0.firstPosition + 1) })
+            let sum = groups.reduce(0) { $0 + $1.mean * Double($1.tokens) }
+            #expect(abs(sum / Double(result.tokens) - result.mean) < 1e-12)
+        }
+    }
+
     @Test func divergenceOfKnownDistributions() {
         let expected = TokenDistribution(logits: [log(0.5), log(0.25), log(0.25)].map(Float.init)[...])
         let actual = TokenDistribution(logits: [log(0.25), log(0.5), log(0.25)].map { Float($0) + 3 }[...])

@@ -88,17 +88,120 @@ struct PerplexityTests {
     @Test func allWindowsAreScoredByDefaultAndReported() throws {
         let engine = try engine("tied", cache: "nf4")
         let tokens = engine.model.tokenizer.encode(Self.text, addSpecial: false, parseSpecial: false)
-        var reports: [(Int, Int, PerplexityResult)] = []
-        let result = try PerplexityEvaluation(context: 100).run(text: Self.text, engine: engine) {
-            reports.append(($0, $1, $2))
-        }
+        var reports: [EvaluationProgress] = []
+        let run = EvaluationRun(onProgress: { reports.append($0) })
+        let result = try PerplexityEvaluation(context: 100).run(text: Self.text, engine: engine, run: run)
         #expect(result.windows == tokens.count / 100)
-        #expect(reports.map(\.0) == Array(1...result.windows))
-        #expect(reports.allSatisfy { $0.1 == result.windows })
-        #expect(reports.last?.2 == result)
+        #expect(reports.map(\.finished) == Array(1...result.windows))
+        #expect(reports.allSatisfy { $0.total == result.windows && $0.resumed == 0 })
         // One window's pages at a time, and none afterwards.
         #expect(result.cacheBytes == engine.plan.bytes(forTokens: 100))
         #expect(engine.pool.bytesInUse == 0)
+    }
+
+    // MARK: The strided form
+
+    /// The loop that Hugging Face's guide "Perplexity of fixed-length models" gives, window by window.
+    private func documentedLoop(
+        _ engine: InferenceEngine, tokens: [Int32], context: Int, stride: Int, windows: Int? = nil
+    ) throws -> (perplexity: Double, windows: Int) {
+        var (sum, count, previousEnd, done) = (0.0, 0, 0, 0)
+        for begin in Swift.stride(from: 0, to: tokens.count, by: stride) {
+            let end = min(begin + context, tokens.count)
+            let targets = end - previousEnd
+            let window = Array(tokens[begin..<end])
+            let sequence = engine.makeSequence()
+            try engine.run(ForwardStep([.init(sequence: sequence, tokens: window)]))
+            let width = engine.vocabularySize
+            var logits = [Float](repeating: 0, count: window.count * width)
+            logits.withUnsafeMutableBufferPointer { engine.logits(rows: 0..<window.count, into: $0) }
+            // Labels are shifted: token i is predicted at i - 1, and the first token of a window by nothing.
+            let scored = max(window.count - targets, 1)..<window.count
+            let losses = scored.map { position in
+                let row = logits[(position - 1) * width..<position * width].map(Double.init)
+                return log(row.reduce(0) { $0 + exp($1) }) - row[Int(window[position])]
+            }
+            let mean = losses.isEmpty ? 0 : losses.reduce(0, +) / Double(losses.count)
+            sum += mean * Double(targets - 1)
+            count += targets - 1
+            previousEnd = end
+            done += 1
+            if end == tokens.count || done == windows { break }
+        }
+        return (exp(sum / Double(count)), done)
+    }
+
+    @Test(arguments: [(64, 24), (64, 64), (50, 49), (130, 70), (40, 2)])
+    func stridedFormIsTheDocumentedLoop(context: Int, stride: Int) throws {
+        let engine = try engine("tied", cache: "nf4/b32")
+        let text = Array(Self.text.prefix(260))
+        let tokens = engine.model.tokenizer.encode(text, addSpecial: true, parseSpecial: false)
+        let result = try PerplexityEvaluation(context: context, form: .strided(stride)).run(text: text, engine: engine)
+        let expected = try documentedLoop(engine, tokens: tokens, context: context, stride: stride)
+        #expect(result.windows == expected.windows)
+        #expect(abs(result.perplexity / expected.perplexity - 1) < 1e-5)
+        // Every token is scored once, but for the first of each window that shares nothing with the one before.
+        #expect(result.tokens == tokens.count - (stride == context ? result.windows : 1))
+        let some = try PerplexityEvaluation(context: context, windows: 2, form: .strided(stride)).run(
+            text: text, engine: engine)
+        let two = try documentedLoop(engine, tokens: tokens, context: context, stride: stride, windows: 2)
+        #expect(some.windows == 2 && abs(some.perplexity / two.perplexity - 1) < 1e-5)
+    }
+
+    @Test func impossibleStridesAreRefused() throws {
+        for stride in [0, 1, -3, 65] {
+            let error = #expect(throws: EvaluationError.self) {
+                try PerplexityEvaluation(context: 64, form: .strided(stride))
+            }
+            #expect(error?.description.contains("stride of \(stride)") == true)
+        }
+    }
+
+    // MARK: Exact prompts
+
+    @Test func exactPromptChangesNothingForACacheThatKeepsEverything() throws {
+        let engine = try engine("tied", cache: "f32")
+        let evaluation = try PerplexityEvaluation(context: 200, windows: 2)
+        let own = try evaluation.run(text: Self.text, engine: engine)
+        let exact = try evaluation.run(text: Self.text, engine: engine, exact: self.engine("tied", cache: "f32"))
+        // The step is cut elsewhere, which changes nothing.
+        #expect(exact == own)
+    }
+
+    @Test(arguments: ["nf4/b32", "nf2/b32", "nf2/b32; recent=16; sinks=4", "kivi4"])
+    func exactPromptIsThatOfAnUnquantizedCache(cache: String) throws {
+        let engine = try engine("tied", cache: cache)
+        let f32 = try self.engine("tied", cache: "f32")
+        let tokens = engine.model.tokenizer.encode(Self.text, addSpecial: true, parseSpecial: false).prefix(200)
+        let sequence = engine.makeSequence()
+        try ExactPrefill(into: engine, exact: f32).run(tokens[...], into: sequence)
+        #expect(sequence.count == 200)
+        // The first layer's keys and values do not depend on attention, the last one's do: what was stored is what the
+        // codec makes of exact vectors, in every layer.
+        let truth = f32.makeSequence()
+        try f32.prefill(tokens[...], into: truth)
+        let own = engine.makeSequence()
+        try engine.prefill(tokens[...], into: own)
+        let last = engine.plan.shape.layers - 1
+        func distance(_ other: CacheSequence) -> Double {
+            var (keys, values, trueKeys, trueValues): ([Float], [Float], [Float], [Float]) = ([], [], [], [])
+            other.decode(layer: last, tokens: 0..<200, keys: &keys, values: &values)
+            truth.decode(layer: last, tokens: 0..<200, keys: &trueKeys, values: &trueValues)
+            return zip(keys + values, trueKeys + trueValues).reduce(0) { $0 + Double(abs($1.0 - $1.1)) }
+        }
+        #expect(distance(sequence) < distance(own))
+    }
+
+    @Test func exactPromptsAreScoredAfterThePromptOnly() throws {
+        let engine = try engine("tied", cache: "nf2/b32")
+        let evaluation = try PerplexityEvaluation(context: 128, windows: 3)
+        let f32 = try self.engine("tied", cache: "f32")
+        let exact = try evaluation.run(text: Self.text, engine: engine, exact: f32)
+        let own = try evaluation.run(text: Self.text, engine: engine)
+        let best = try evaluation.run(text: Self.text, engine: f32)
+        #expect(exact.tokens == own.tokens)
+        #expect(exact.perplexity != own.perplexity && exact.perplexity != best.perplexity)
+        #expect(engine.pool.bytesInUse == 0 && f32.pool.bytesInUse == 0)
     }
 
     @Test func impossibleWindowsAreRefused() throws {

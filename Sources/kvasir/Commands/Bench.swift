@@ -20,7 +20,7 @@ struct Bench: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Codecs of the caches to time, separated by commas; may be given more than once.", valueName: "spec,..."))
-    var cache = [CacheList(argument: "f16,nf4")]
+    var cache = [CacheList(argument: "f16,\(CacheConfiguration.default)")]
 
     @Option(help: ArgumentHelp("Cached tokens to decode after, separated by commas, or none.", valueName: "tokens"))
     var depth: Numbers = [0, 512, 2048]
@@ -41,9 +41,8 @@ struct Bench: AsyncParsableCommand {
             valueName: "count"))
     var neighbours = 0
 
-    @Flag(help: "Prints one JSON object.")
-    var json = false
-
+    @OptionGroup var statistics: CalibrationOptions
+    @OptionGroup var result: ResultOptions
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Computing") var compute: ComputeOptions
 
@@ -64,33 +63,42 @@ struct Bench: AsyncParsableCommand {
     func run() async throws {
         let benchmark = try benchmark()
         let configurations = try cache.configurations()
+        try result.check()
         let isAlone = configurations.count == 1
         let instructionSet = try compute.instructionSet()
         let threads = try compute.threadPool()
         let file = try await ModelFetcher().fetch(try model.reference(), interrupts: Interrupts())
-        let (loaded, loadingPeak) = try PeakMemory.during { try LanguageModel(path: file.path, threads: threads) }
+        let (loaded, loadingPeak) = try PeakMemory.during {
+            try LanguageModel(path: file.path, calibration: statistics.calibration, threads: threads)
+        }
         let engines = try configurations.map {
             try InferenceEngine(model: loaded, cache: $0, threads: threads, instructionSet: instructionSet)
         }
+        for engine in engines { engine.plan.noteWarnings() }
         try benchmark.check(engines: engines)
+        let model = try ModelDescription(loaded)
         let bandwidth = MemoryBandwidth.measure(threads: threads)
-        var rows: [BenchRow] = []
-        try benchmark.run(engines: engines) { result in
-            let row = BenchRow(result, bandwidth: bandwidth, isAlone: isAlone)
-            if !json, rows.isEmpty { Console.write(BenchRow.heading(neighbours: neighbours, isAlone: isAlone)) }
-            if !json { Console.write(row.line) }
-            rows.append(row)
+        var cells: [ThroughputReport.Cell] = []
+        try benchmark.run(engines: engines) { measured in
+            let cell = ThroughputReport.Cell(measured, bandwidth: bandwidth, isAlone: isAlone)
+            if !result.json {
+                // Rows appear as they are known.
+                if cells.isEmpty {
+                    Console.write(ThroughputReport.Cell.heading(neighbours: neighbours, isAlone: isAlone))
+                }
+                Console.write(cell.line)
+            }
+            cells.append(cell)
         }
-        let report = BenchReport(
-            model: loaded.fileName, threads: threads.threadCount, instructionSet: instructionSet.rawValue,
-            weightBytes: loaded.decoder.weightBytes, memoryBandwidth: bandwidth, repeats: repeats,
-            neighbours: neighbours, loadingPeak: isAlone ? loadingPeak.map { BenchReport.Peak($0) } : nil,
-            results: rows)
-        if json {
-            try JSONOutput.write(report)
-        } else {
-            Console.write(report.notes)
-            try Console.check()
-        }
+        let report = ThroughputReport(
+            weightBytes: loaded.decoder.weightBytes, memoryBandwidth: bandwidth,
+            loadingPeak: isAlone ? loadingPeak.map { .init($0) } : nil, cells: cells)
+        let settings = ThroughputSettings(
+            repeats: repeats, neighbours: neighbours, depths: depth.values, prompts: prompt.values,
+            batches: batch.values)
+        let document = try ResultDocument(
+            kind: .throughput, settings: settings, results: report, model: model, instructionSet: instructionSet,
+            threads: threads)
+        try result.deliver(document, text: report.notes(settings, model: model, machine: document.machine))
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import KvasirCache
 import KvasirCalibration
 import KvasirEngine
+import KvasirEvaluation
 import KvasirHub
 import KvasirModels
 import KvasirTokenizers
@@ -51,7 +52,7 @@ struct CalibrateCenter: AsyncParsableCommand {
         let instructionSet = try compute.instructionSet()
         let threads = try compute.threadPool()
         let reference = try model.reference()
-        let bytes = try text.map(TextFile.read)
+        let bytes = try text.map(EvaluationFile.read)
         let file = try await ModelFetcher().fetch(reference, interrupts: Interrupts())
         let loaded = try LanguageModel(path: file.path, threads: threads)
         let context = min(Self.window, loaded.decoder.info.contextLength)

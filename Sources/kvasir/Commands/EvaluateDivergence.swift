@@ -1,10 +1,7 @@
 import ArgumentParser
-import Foundation
 import KvasirCache
 import KvasirEngine
 import KvasirEvaluation
-import KvasirHub
-import KvasirModels
 
 /// `kvasir evaluate divergence`.
 struct EvaluateDivergence: AsyncParsableCommand {
@@ -15,134 +12,80 @@ struct EvaluateDivergence: AsyncParsableCommand {
             The text is cut into chunks as for perplexity. Over the same tokens, the next-token distribution of every cache \
             is compared with that of the reference: mean, median, 99th percentile and maximum of the Kullback-Leibler \
             divergence, the share of tokens whose most probable successor is the same, and the change of the perplexity \
-            with its standard error. Linear layers run in float32, so that the cache alone is measured: with int8 the \
-            rounding of activations adds a few thousandths to any change.
+            with its standard error; the mean by position as well. Linear layers run in float32, so that the cache alone \
+            is measured: with int8 the rounding of activations adds a few thousandths to any change.
             """)
 
-    @Option(help: ArgumentHelp("The text.", valueName: "file"), completion: .file())
-    var text: String
-
-    @Option(
-        name: [.customLong("context"), .customShort("c")], help: ArgumentHelp("Tokens of a chunk.", valueName: "tokens")
-    )
-    var context = 512
-
-    @Option(help: ArgumentHelp("Chunks to compare. (default: all of the text)", valueName: "count"))
-    var chunks: Int?
+    @OptionGroup var text: TextOptions
 
     @Option(help: ArgumentHelp("The cache whose distributions are taken for true.", valueName: "spec"))
     var reference = "f16"
 
-    @Option(
-        help: ArgumentHelp("Caches to compare, separated by commas; may be given more than once.", valueName: "specs"))
-    var cache: [CacheList] = [CacheList(argument: "nf4")]
-
-    @Option(help: ArgumentHelp("How linear layers multiply: int8 or float32.", valueName: "precision"))
-    var linear = LinearOption.float32
-
-    @Flag(help: "Prints one JSON object.")
-    var json = false
-
-    @OptionGroup(title: "Model") var model: ModelOptions
-    @OptionGroup(title: "Computing") var compute: ComputeOptions
+    @OptionGroup var evaluation: EvaluationOptions
 
     func validate() throws {
         do throws(EvaluationError) {
-            _ = try DivergenceEvaluation(context: context, windows: chunks)
+            _ = try divergence()
         } catch {
             throw ValidationError(error.description)
         }
     }
 
+    private func divergence() throws(EvaluationError) -> DivergenceEvaluation {
+        try DivergenceEvaluation(context: text.context, windows: text.chunks)
+    }
+
     func run() async throws {
-        let evaluation = try DivergenceEvaluation(context: context, windows: chunks)
-        let configurations = try cache.configurations()
+        let divergence = try divergence()
         let truth = try CacheConfiguration(parsing: reference)
-        let instructionSet = try compute.instructionSet()
-        let threads = try compute.threadPool()
-        let name = try model.reference()
-        let bytes = try TextFile.read(text)
-        let file = try await ModelFetcher().fetch(name, interrupts: Interrupts())
-        let loaded = try LanguageModel(path: file.path, threads: threads)
-        func engine(_ configuration: CacheConfiguration) throws -> InferenceEngine {
-            try InferenceEngine(
-                model: loaded, cache: configuration, contextLength: context, threads: threads,
-                instructionSet: instructionSet, precision: linear.precision)
+        let session = try EvaluationSession(
+            .divergence, evaluation, defaultCaches: EvaluationSession.defaultCaches.filter { $0 != truth },
+            defaultLinear: .float32)
+        let bytes = try EvaluationFile.read(text.text)
+        let settings = TextSettings(
+            text: text.name, textSHA256: EvaluationFile.sha256(bytes), context: text.context, chunks: text.chunks,
+            linear: session.linear.rawValue, prefill: text.prefill.attention, reference: truth.description)
+        let loaded = try await session.load()
+        let expected = try session.engine(loaded, cache: truth, contextLength: text.context)
+        let engines = try session.engines(loaded, contextLength: text.context)
+        let exact = try session.exactEngine(loaded, prefill: text.prefill.attention, contextLength: text.context)
+        let model = try ModelDescription(loaded)
+        let (perplexity, results) = try session.measure(model, settings: settings) { run in
+            try divergence.run(text: bytes, reference: expected, subjects: engines, exact: exact, run: run)
         }
-        let subjects = try configurations.map(engine)
-        let progress = EvaluationProgress()
-        let (expected, results) = try evaluation.run(text: bytes, reference: engine(truth), subjects: subjects) {
-            progress.update(chunk: $0, of: $1)
-        }
-        progress.finish()
-
-        let rows = zip(results, subjects).map { DivergenceRow($0, plan: $1.plan) }
-        if json {
-            try JSONOutput.write(
-                DivergenceReport(
-                    reference: truth.description, referencePerplexity: expected.perplexity, tokens: expected.tokens,
-                    chunks: expected.windows, context: context, model: loaded.fileName, linear: linear.rawValue,
-                    results: rows))
-            return
-        }
-        Console.write(DivergenceRow.heading + rows.map(\.line).joined())
-        Console.write(
-            "\n\(loaded.fileName), \(expected.windows) chunks of \(context) tokens, \(expected.tokens.grouped) tokens "
-                + "compared; linear layers in \(linear.rawValue)\n"
-                + "reference \(truth), perplexity \(expected.perplexity.fixed(4))\n")
-        try Console.check()
-    }
-}
-
-private struct DivergenceReport: Encodable {
-    let reference: String
-    let referencePerplexity: Double
-    let tokens: Int
-    let chunks: Int
-    let context: Int
-    let model: String
-    let linear: String
-    let results: [DivergenceRow]
-}
-
-private struct DivergenceRow: Encodable {
-    let cache: String
-    let bitsPerValueK: Double
-    let bitsPerValueV: Double
-    let perplexity: Double
-    /// Relative change of the perplexity, and its standard error.
-    let perplexityChange: Double
-    let perplexityChangeError: Double?
-    let mean: Double
-    let median: Double
-    let percentile99: Double
-    let maximum: Double
-    let sameTop: Double
-
-    init(_ result: DivergenceResult, plan: CachePlan) {
-        cache = result.cache.description
-        bitsPerValueK = plan.bitsPerValueK
-        bitsPerValueV = plan.bitsPerValueV
-        perplexity = result.perplexity.perplexity
-        perplexityChange = exp(result.lossDifference) - 1
-        perplexityChangeError = result.lossDifferenceError.isFinite ? result.lossDifferenceError : nil
-        mean = result.mean
-        median = result.quantile(0.5)
-        percentile99 = result.quantile(0.99)
-        maximum = result.quantile(1)
-        sameTop = result.sameTopShare
+        let report = DivergenceReport(
+            reference: truth, perplexity, results: results, plans: engines.map(\.plan))
+        try session.deliver(
+            model, settings: settings, results: report, text: table(of: report, settings, model: model))
     }
 
-    static let heading = """
-        | cache | bits K / V | perplexity | change | mean KL | median | 99 % | maximum | same top |
-        | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+    private func table(of report: DivergenceReport, _ settings: TextSettings, model: ModelDescription) -> String {
+        let heading = """
+            | cache | bits K / V | perplexity | change | mean KL | median | 99 % | maximum | same top |
+            | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 
-        """
+            """
+        let rows = report.caches.map { row in
+            let error = row.perplexityChangeError.map { " ± \(($0 * 100).fixed(2))" } ?? ""
+            return "| \(row.cache) | \(row.bitsPerValueK.fixed(2)) / \(row.bitsPerValueV.fixed(2)) | "
+                + "\(row.perplexity.fixed(3)) | \((row.perplexityChange * 100).fixed(2))\(error) % | "
+                + "\(row.mean.fixed(4)) | \(row.median.fixed(4)) | \(row.percentile99.fixed(3)) | "
+                + "\(row.maximum.fixed(3)) | \((row.sameTop * 100).fixed(1)) % |\n"
+        }
+        return heading + rows.joined() + positions(of: report)
+            + "\n\(model.file), \(report.chunks) chunks of \(settings.context) tokens, \(report.tokens.grouped) tokens "
+            + "compared; \(settings.conditions)\n"
+            + "reference \(report.reference), perplexity \(report.referencePerplexity.fixed(4))\n"
+    }
 
-    var line: String {
-        let error = perplexityChangeError.map { " ± \(($0 * 100).fixed(2))" } ?? ""
-        return "| \(cache) | \(bitsPerValueK.fixed(2)) / \(bitsPerValueV.fixed(2)) | \(perplexity.fixed(3)) | "
-            + "\((perplexityChange * 100).fixed(2))\(error) % | \(mean.fixed(4)) | \(median.fixed(4)) | "
-            + "\(percentile99.fixed(3)) | \(maximum.fixed(3)) | \((sameTop * 100).fixed(1)) % |\n"
+    /// The mean divergence by position, a column for each part of the chunk.
+    private func positions(of report: DivergenceReport) -> String {
+        guard let parts = report.caches.first?.byPosition, parts.count > 1 else { return "" }
+        let ranges = parts.map { "\($0.firstPosition)–\($0.lastPosition)" }
+        let rows = report.caches.map { row in
+            "| \(row.cache) | " + row.byPosition.map { $0.mean.fixed(4) }.joined(separator: " | ") + " |\n"
+        }
+        return "\n| mean KL at positions | " + ranges.joined(separator: " | ") + " |\n"
+            + "| --- " + ranges.map { _ in "| --- " }.joined() + "|\n" + rows.joined()
     }
 }

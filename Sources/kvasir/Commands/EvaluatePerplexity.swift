@@ -10,101 +10,77 @@ struct EvaluatePerplexity: AsyncParsableCommand {
         commandName: "perplexity",
         abstract: "Computes the perplexity of a text.",
         discussion: """
-            The text is cut into chunks; each is run from an empty cache and the second half of it is scored. Attention \
-            reads the cache, so the figure includes what the cache's codec costs.
+            The text is cut into chunks; each is run from an empty cache and the second half of it is scored, as \
+            llama.cpp's tool does it. With --stride the chunks overlap and each scores what none before it did: the strided \
+            form that Hugging Face documents. Attention reads the cache, so the figure includes what the cache's codec \
+            costs.
             """)
 
-    @Option(help: ArgumentHelp("The text.", valueName: "file"), completion: .file())
-    var text: String
+    @OptionGroup var text: TextOptions
 
     @Option(
-        name: [.customLong("context"), .customShort("c")], help: ArgumentHelp("Tokens of a chunk.", valueName: "tokens")
-    )
-    var context = 512
-
-    @Option(help: ArgumentHelp("Chunks to score. (default: all of the text)", valueName: "count"))
-    var chunks: Int?
-
-    @Option(help: ArgumentHelp("How linear layers multiply: int8 or float32.", valueName: "precision"))
-    var linear = LinearOption.int8
+        help: ArgumentHelp(
+            "Tokens from the start of a chunk to that of the next, for the strided form. (default: chunks do not overlap)",
+            valueName: "tokens"))
+    var stride: Int?
 
     @Flag(help: "Attends with the portable kernels, the slow twins of the fast ones.")
     var plainAttention = false
 
-    @Flag(help: "Prints one JSON object.")
-    var json = false
-
-    @OptionGroup(title: "Model") var model: ModelOptions
-    @OptionGroup(title: "Cache") var cache: CacheOptions
-    @OptionGroup(title: "Computing") var compute: ComputeOptions
+    @OptionGroup var evaluation: EvaluationOptions
 
     func validate() throws {
         do throws(EvaluationError) {
-            _ = try PerplexityEvaluation(context: context, windows: chunks)
+            _ = try perplexity()
         } catch {
             throw ValidationError(error.description)
         }
     }
 
-    func run() async throws {
-        let evaluation = try PerplexityEvaluation(context: context, windows: chunks)
-        var settings = try EngineSettings(model, cache, compute, contextLength: context)
-        settings.precision = linear.precision
-        if plainAttention { settings.cacheInstructionSet = .generic }
-        let bytes = try TextFile.read(text)
-        let engine = try await settings.load(interrupts: Interrupts())
-        try engine.pool.checkRoom(forTokens: context, inStepsOf: InferenceEngine.prefillChunk)
+    private var form: WindowForm { stride.map { .strided($0) } ?? .separate }
 
-        let progress = EvaluationProgress()
-        let result = try evaluation.run(
-            text: bytes, engine: engine,
-            onWindow: {
-                progress.update(chunk: $0, of: $1, detail: "perplexity \($2.perplexity.fixed(4)), ")
-            })
-        progress.finish()
-        try report(result, engine: engine)
+    private func perplexity() throws(EvaluationError) -> PerplexityEvaluation {
+        try PerplexityEvaluation(context: text.context, windows: text.chunks, form: form)
     }
 
-    private func report(_ result: PerplexityResult, engine: InferenceEngine) throws {
-        let plan = engine.plan
-        if json {
-            try JSONOutput.write(
-                PerplexityReport(
-                    perplexity: result.perplexity,
-                    standardError: result.standardError.isFinite ? result.standardError : nil, tokens: result.tokens,
-                    chunks: result.windows, context: context, bitsPerValueK: plan.bitsPerValueK,
-                    bitsPerValueV: plan.bitsPerValueV, cacheBytes: result.cacheBytes,
-                    cache: plan.configuration.description, model: engine.model.fileName, linear: linear.rawValue,
-                    plainAttention: plainAttention))
-            return
+    func run() async throws {
+        let perplexity = try perplexity()
+        var session = try EvaluationSession(.perplexity, evaluation)
+        if plainAttention { session.cacheInstructionSet = .generic }
+        let bytes = try EvaluationFile.read(text.text)
+        let settings = TextSettings(
+            text: text.name, textSHA256: EvaluationFile.sha256(bytes), form: form, context: text.context,
+            chunks: text.chunks, linear: session.linear.rawValue, prefill: text.prefill.attention,
+            plainAttention: plainAttention)
+        let loaded = try await session.load()
+        let engines = try session.engines(loaded, contextLength: text.context)
+        let exact = try session.exactEngine(loaded, prefill: text.prefill.attention, contextLength: text.context)
+        let model = try ModelDescription(loaded)
+        let results = try session.measure(model, settings: settings) { run in
+            try perplexity.run(text: bytes, engines: engines, exact: exact, run: run)
         }
-        let error = result.standardError.isFinite ? " ± \(result.standardError.fixed(4))" : ""
-        Console.write(
-            table([
-                ("perplexity", result.perplexity.fixed(4) + error),
-                ("text", "\(result.windows) chunks of \(context) tokens, \(result.tokens.grouped) tokens scored"),
-                (
-                    "model",
-                    "\(engine.model.fileName), linear layers in \(linear.rawValue)\(plainAttention ? ", plain attention" : "")"
-                ),
-                ("cache", plan.summary),
-                ("", plan.comparison(bytes: result.cacheBytes, tokens: context)),
-            ]) + "\n")
-        try Console.check()
+        let report = PerplexityReport(results, plans: engines.map(\.plan))
+        try session.deliver(
+            model, settings: settings, results: report, text: table(of: report, settings, model: model))
+    }
+
+    private func table(of report: PerplexityReport, _ settings: TextSettings, model: ModelDescription) -> String {
+        let rows = report.caches.map { row in
+            let error = row.standardError.map { " ± \($0.fixed(4))" } ?? ""
+            return "| \(row.cache) | \(row.bitsPerValueK.fixed(2)) / \(row.bitsPerValueV.fixed(2)) | "
+                + "\(row.perplexity.fixed(4))\(error) | \(ByteCount(row.cacheBytes)) |\n"
+        }
+        let windows = settings.stride.map { "starting \($0) apart (strided form)" } ?? "that share nothing"
+        return "| cache | bits K / V | perplexity | cache of a chunk |\n| --- | --- | --- | --- |\n" + rows.joined()
+            + "\n\(model.file), \(report.chunks) chunks of \(settings.context) tokens \(windows), "
+            + "\(report.tokens.grouped) tokens scored\n\(settings.conditions)\n"
     }
 }
 
-private struct PerplexityReport: Encodable {
-    let perplexity: Double
-    let standardError: Double?
-    let tokens: Int
-    let chunks: Int
-    let context: Int
-    let bitsPerValueK: Double
-    let bitsPerValueV: Double
-    let cacheBytes: Int
-    let cache: String
-    let model: String
-    let linear: String
-    let plainAttention: Bool
+extension TextSettings {
+    /// What decides the figures beside text and cache, in words.
+    var conditions: String {
+        "linear layers in \(linear)" + (plainAttention ? ", plain attention" : "")
+            + (prefill == .exact ? ", prefill exact: the prompt's own attention does not read the cache" : "")
+    }
 }

@@ -28,7 +28,7 @@ struct Explain: AsyncParsableCommand {
         let checkpoint = try ModelFiles(path: file.path).checkpoint
         let info = try ModelLoader.info(checkpoint)
         let keys = try info.keyStatistics(
-            for: configuration, of: checkpoint.tensors, path: file.path, calibration: cache.calibration)
+            for: configuration, of: checkpoint.tensors, path: file.path, calibration: cache.statistics.calibration)
         let report = CacheReport(
             info: info, path: file.path,
             plan: try CachePlan(configuration, shape: info.cacheShape, keys: keys, instructionSet: instructionSet),

@@ -26,11 +26,7 @@ struct CacheOptions: ParsableArguments {
         help: ArgumentHelp("Codec of the values alone.", valueName: "codec"))
     var cacheTypeV: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "What 'kvasir calibrate' has measured, for codecs that need it. (default: the file beside the model)",
-            valueName: "file"), completion: .file())
-    var calibration: String?
+    @OptionGroup var statistics: CalibrationOptions
 
     @Option(help: ArgumentHelp("The most memory the cache may take: 512MiB, 2GiB, or bytes.", valueName: "size"))
     var cacheBudget: String?

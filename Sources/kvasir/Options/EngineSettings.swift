@@ -21,7 +21,7 @@ struct EngineSettings {
 
     init(_ model: ModelOptions, _ cache: CacheOptions, _ compute: ComputeOptions, contextLength: Int?) throws {
         self.cache = try cache.configuration()
-        calibration = cache.calibration
+        calibration = cache.statistics.calibration
         cacheBudget = try cache.budget()
         self.contextLength = contextLength
         instructionSet = try compute.instructionSet()

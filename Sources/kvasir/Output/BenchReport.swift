@@ -1,88 +1,7 @@
-import KvasirCache
 import KvasirEvaluation
 import KvasirNumerics
 
-/// What `bench` says, for machines.
-struct BenchReport: Encodable {
-    let model: String
-    let threads: Int
-    let instructionSet: String
-    let weightBytes: Int
-    /// Bytes of memory that all threads together read in a second.
-    let memoryBandwidth: Double
-    let repeats: Int
-    /// Busy threads beside which every cell was timed once more.
-    let neighbours: Int
-    let loadingPeak: Peak?
-    let results: [BenchRow]
-
-    struct Peak: Encodable {
-        let bytes: Int
-        /// `measurement` or, where the system cannot start the mark anew, `process`.
-        let of: String
-
-        init(_ peak: PeakMemory) {
-            bytes = peak.bytes
-            of = peak.isOfMeasurementAlone ? "measurement" : "process"
-        }
-    }
-}
-
-/// What `bench` says of one cell with one cache, for machines and as a line of a table.
-struct BenchRow: Encodable {
-    struct Speed: Encodable {
-        let median: Double
-        let minimum: Double
-        let maximum: Double
-
-        init(_ speeds: Speeds) {
-            median = speeds.median
-            minimum = speeds.minimum
-            maximum = speeds.maximum
-        }
-    }
-
-    let test: String
-    let tokens: Int
-    let sequences: Int
-    let cache: String
-    let cacheBytes: Int
-    let median: Double
-    let minimum: Double
-    let maximum: Double
-    /// Bytes of cache read in a second.
-    let cacheBandwidth: Double?
-    /// Tokens per second at which memory is all that takes time.
-    let limit: Double?
-    let limitShare: Double?
-    let besideNeighbours: Speed?
-    let keptShare: Double?
-    /// Missing if several caches were there at the same time.
-    let peak: BenchReport.Peak?
-
-    init(_ result: ThroughputResult, bandwidth: Double, isAlone: Bool) {
-        switch result.cell {
-        case .decode(let depth): (test, tokens) = ("decode", depth)
-        case .prefill(let prompt): (test, tokens) = ("prefill", prompt)
-        case .batch: (test, tokens) = ("batch", ThroughputCell.batchPrompt)
-        }
-        sequences = result.cell.sequences
-        cache = result.cache.description
-        cacheBytes = result.cacheBytes
-        median = result.speeds.median
-        minimum = result.speeds.minimum
-        maximum = result.speeds.maximum
-        cacheBandwidth = result.cacheBytesPerSecond
-        let limit = result.limit(bandwidth: bandwidth)
-        self.limit = limit
-        limitShare = limit.map { result.speeds.median / $0 }
-        besideNeighbours = result.besideNeighbours.map { Speed($0) }
-        keptShare = result.keptShare
-        peak = isAlone ? result.peak.map { BenchReport.Peak($0) } : nil
-    }
-
-    // MARK: - For people
-
+extension ThroughputReport.Cell {
     /// The columns every row has, and those that depend on what was asked for.
     private static let titles = [
         "test", "cache", "tokens/s", "lowest", "highest", "cache bytes", "cache GB/s", "limit", "of limit",
@@ -95,6 +14,7 @@ struct BenchRow: Encodable {
         return line(titles) + line(titles.map { _ in "---" })
     }
 
+    /// A line of the table.
     var line: String {
         let name =
             switch test {
@@ -119,11 +39,12 @@ struct BenchRow: Encodable {
     private static func percent(_ share: Double) -> String { "\((share * 100).fixed(0)) %" }
 }
 
-extension BenchReport {
+extension ThroughputReport {
     /// What the table's columns mean, and what was measured once.
-    var notes: String {
+    func notes(_ settings: ThroughputSettings, model: ModelDescription, machine: MachineDescription) -> String {
         var lines = [
-            "\(model), \(threads) threads, \(instructionSet); runs of every cell: \(repeats), tokens/s is their median.",
+            "\(model.file), \(machine.threads) threads, \(machine.instructionSet); runs of every cell: "
+                + "\(settings.repeats), tokens/s is their median.",
             "Memory is read at \((memoryBandwidth / 1e9).fixed(1)) GB/s; at the limit a step takes as long as reading the "
                 + "weights (\(ByteCount(weightBytes))) and the cached tokens once.",
         ]

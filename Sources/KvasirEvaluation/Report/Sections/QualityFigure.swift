@@ -1,0 +1,45 @@
+/// Quality against size: a point for each cache, those that nothing beats joined by a line.
+struct QualityFigure {
+    /// A cache.
+    struct Entry {
+        let cache: String
+        let bits: Double
+        let value: Double
+        var error: Double?
+    }
+
+    let title: String
+    let summary: String
+    let axis: Axis
+    let entries: [Entry]
+    let styles: CacheStyles
+
+    /// The diagram.
+    var plot: Plot {
+        let front = ParetoFront.indices(of: entries.map { (x: $0.bits, y: $0.value) })
+        let isOnFront = entries.indices.map { front.contains($0) }
+        func point(_ index: Int) -> Plot.Point {
+            let entry = entries[index]
+            return Plot.Point(
+                x: entry.bits, y: entry.value, low: entry.error.map { entry.value - $0 },
+                high: entry.error.map { entry.value + $0 }, label: entry.cache,
+                note:
+                    "\(entry.cache): \(NumberText.fixed(entry.bits, 2)) bits, \(NumberText.significant(entry.value, 4))",
+                isFaint: !isOnFront[index])
+        }
+        let others = entries.indices.filter { !isOnFront[$0] }
+        let style = SeriesStyle(index: 0)
+        return Plot(
+            title: title, summary: summary,
+            x: Axis(title: "bits per value, mean of keys and values", isTight: true), y: axis,
+            series: [
+                Plot.Series(name: "others", style: style, mark: .points, points: others.map(point), isNamed: false),
+                Plot.Series(name: "front", style: style, points: front.map(point), isNamed: false),
+            ].filter { !$0.points.isEmpty })
+    }
+
+    /// What the caption says of the front.
+    static let reading =
+        "Lower and further left is better. The line joins the Pareto front: caches that no other beats in both; hollow marks "
+        + "are beaten."
+}

@@ -1,0 +1,79 @@
+internal import Foundation
+internal import KvasirCache
+internal import KvasirCodecs
+public import KvasirEngine
+internal import KvasirModels
+
+/// What computed a result.
+public struct MachineDescription: Codable, Sendable, Hashable {
+    /// The processor as it calls itself, or the name of its architecture.
+    public let processor: String
+    /// The kernels that were used.
+    public let instructionSet: String
+    /// Threads that computed.
+    public let threads: Int
+
+    /// Describes a machine.
+    public init(processor: String = MachineDescription.processorName, instructionSet: String, threads: Int) {
+        self.processor = processor
+        self.instructionSet = instructionSet
+        self.threads = threads
+    }
+
+    /// The name of this machine's processor.
+    public static var processorName: String {
+        #if os(Linux)
+        let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
+        let line = lines.first { $0.hasPrefix("model name") }
+        if let name = line?.split(separator: ":", maxSplits: 1).last {
+            return name.trimmingCharacters(in: .whitespaces)
+        }
+        #elseif canImport(Darwin)
+        var size = 0
+        if sysctlbyname("machdep.cpu.brand_string", nil, &size, nil, 0) == 0, size > 1 {
+            var name = [UInt8](repeating: 0, count: size)
+            if sysctlbyname("machdep.cpu.brand_string", &name, &size, nil, 0) == 0 {
+                return String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
+            }
+        }
+        #endif
+        var system = utsname()
+        guard uname(&system) == 0 else { return "unknown" }
+        return withUnsafeBytes(of: system.machine) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+}
+
+/// The model that was measured.
+public struct ModelDescription: Codable, Sendable, Hashable {
+    /// The file's name without folder and extension.
+    public let file: String
+    /// The model's name as the file gives it.
+    public let name: String
+    /// The family, `llama` for example.
+    public let architecture: String
+    /// Layers with a cache.
+    public let layers: Int
+    /// KV heads of a layer.
+    public let kvHeads: Int
+    /// Channels of a head.
+    public let headSize: Int
+    /// Bytes of the weights in memory.
+    public let weightBytes: Int
+    /// SHA-256 of the file.
+    public let sha256: String
+
+    /// Describes a loaded model; reads its file once more for the hash.
+    ///
+    /// - Throws: `EvaluationError` if the file can no longer be read.
+    public init(_ model: LanguageModel) throws(EvaluationError) {
+        let info = model.decoder.info
+        file = model.fileName
+        name = info.name
+        architecture = info.architecture
+        layers = info.cacheShape.layers
+        kvHeads = info.cacheShape.heads.kvHeads
+        headSize = info.cacheShape.heads.headSize
+        weightBytes = model.decoder.weightBytes
+        sha256 = try EvaluationFile.sha256(ofFile: model.path)
+    }
+}

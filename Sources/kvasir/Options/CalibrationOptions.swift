@@ -1,0 +1,10 @@
+import ArgumentParser
+
+/// Where what codecs need to know of a model is found.
+struct CalibrationOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "What 'kvasir calibrate' has measured, for codecs that need it. (default: the file beside the model)",
+            valueName: "file"), completion: .file())
+    var calibration: String?
+}
