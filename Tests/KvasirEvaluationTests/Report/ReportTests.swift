@@ -150,7 +150,7 @@ struct ReportTests {
         }
         let figures = try #require(reader.counts["figure"])
         #expect(figures == 12)
-        #expect(reader.counts["figcaption"] == figures)
+        #expect(reader.counts["figcaption"] == figures && reader.counts["details"] == figures)
         // A legend repeats what its panels say.
         let legends = page.split(separator: "class=\"plot legend\"").count - 1
         #expect(legends == 1 && reader.counts["desc"].map { $0 + legends } == reader.counts["svg"])

@@ -70,7 +70,15 @@ enum DivergenceSection {
                 "Change of perplexity over the same tokens, with one standard error of the difference token by token. "
                 + QualityFigure.reading
                 + (beyond.isEmpty ? "" : " Beyond the axis: \(beyond.joined(separator: ", "))."), content: .plot(plot),
-            table: nil)
+            table: DataTable(
+                title: "Change of perplexity in per cent, with the standard error of the difference",
+                columns: [.text("cache"), .number("bits"), .number("change"), .number("± standard error")],
+                rows: all.map { row in
+                    [
+                        row.cache, NumberText.fixed(bits(row), 2), NumberText.fixed(row.perplexityChange * 100, 2),
+                        row.perplexityChangeError.map { NumberText.fixed($0 * 100, 2) } ?? "–",
+                    ]
+                }))
     }
 
     private static func byPosition(

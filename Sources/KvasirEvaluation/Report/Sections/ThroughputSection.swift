@@ -18,18 +18,20 @@ enum ThroughputSection {
                 + "turn: compare rows of one run with each other.")
         section.notes += SourceGroup.note(replaced: replaced)
         let decode = cells.filter { $0.test == "decode" }
-        let all = table(cells)
+        let prefill = cells.filter { $0.test == "prefill" }
+        let batch = cells.filter { $0.test == "batch" }
         section.figures += [
-            speed(decode, x: "cached tokens", title: "Decode speed against depth", of: \.tokens, table: all, styles),
+            speed(decode, x: "cached tokens", title: "Decode speed against depth", of: \.tokens, styles),
             memory(decode, styles),
-            speed(
-                cells.filter { $0.test == "prefill" }, x: "tokens of the prompt", title: "Prefill speed against length",
-                of: \.tokens, table: nil, styles),
-            speed(
-                cells.filter { $0.test == "batch" }, x: "sequences", title: "Decode speed of batches",
-                of: \.sequences, table: nil, styles),
+            speed(prefill, x: "tokens of the prompt", title: "Prefill speed against length", of: \.tokens, styles),
+            speed(batch, x: "sequences", title: "Decode speed of batches", of: \.sequences, styles),
         ].compactMap { $0 }
-        if section.figures.first?.table == nil { section.tables.append(all) }
+        // A single size makes no picture.
+        var rest = cells.filter { !["decode", "prefill", "batch"].contains($0.test) }
+        if !hasPicture(decode, of: \.tokens) { rest += decode }
+        if !hasPicture(prefill, of: \.tokens) { rest += prefill }
+        if !hasPicture(batch, of: \.sequences) { rest += batch }
+        if !rest.isEmpty { section.tables.append(table(rest)) }
         return section
     }
 
@@ -51,11 +53,16 @@ enum ThroughputSection {
         }
     }
 
+    /// Whether there are lines to draw.
+    private static func hasPicture(_ cells: [Cell], of size: KeyPath<Cell, Int>) -> Bool {
+        Set(cells.map { $0[keyPath: size] }).count > 1
+    }
+
     /// A line for each cache; nil if there are fewer than two sizes.
     private static func speed(
-        _ cells: [Cell], x: String, title: String, of size: KeyPath<Cell, Int>, table: DataTable?, _ styles: CacheStyles
+        _ cells: [Cell], x: String, title: String, of size: KeyPath<Cell, Int>, _ styles: CacheStyles
     ) -> ReportFigure? {
-        guard Set(cells.map { $0[keyPath: size] }).count > 1 else { return nil }
+        guard hasPicture(cells, of: size) else { return nil }
         let series = byCache(cells, size).map { cache, cells in
             Plot.Series(
                 name: cache, style: styles[cache],
@@ -78,7 +85,7 @@ enum ThroughputSection {
         return ReportFigure(
             title: title,
             caption: "Higher is better. Marks are medians, whiskers the slowest and the fastest run.",
-            content: .plot(plot), table: table)
+            content: .plot(plot), table: table(cells))
     }
 
     private static func memory(_ cells: [Cell], _ styles: CacheStyles) -> ReportFigure? {
