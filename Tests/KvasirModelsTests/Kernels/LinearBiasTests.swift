@@ -1,3 +1,4 @@
+import CKvasir
 import KvasirCache
 import KvasirCodecs
 import KvasirNumerics
