@@ -3,28 +3,16 @@ import KvasirModels
 import KvasirWeights
 
 /// The contents of a Hugging Face folder in memory, to be changed by a test.
-///
-/// A reader of its own, for well-formed files: what a test changes need not be written out first.
 struct FolderDraft {
     var configuration: [String: Any]
     private(set) var tensors: [String: WeightTensor] = [:]
 
-    init(configuration: URL, tensors: URL) throws {
+    init(configuration: URL, tensors: any WeightSource) throws {
         struct Malformed: Error {}
         guard let object = try JSONSerialization.jsonObject(with: Data(contentsOf: configuration)) as? [String: Any]
         else { throw Malformed() }
         self.configuration = object
-        let data = try Data(contentsOf: tensors)
-        let headerBytes = data.withUnsafeBytes { Int($0.loadUnaligned(as: UInt64.self)) }
-        let storage = data.withUnsafeBytes { WeightBuffer(copying: $0) }
-        let header = try JSONSerialization.jsonObject(with: data[8..<8 + headerBytes]) as? [String: Any] ?? [:]
-        for (name, entry) in header where name != "__metadata__" {
-            guard let entry = entry as? [String: Any], let shape = entry["shape"] as? [Int],
-                let offsets = entry["data_offsets"] as? [Int], entry["dtype"] as? String == "F16"
-            else { throw Malformed() }
-            self.tensors[name] = try WeightTensor(
-                name: name, type: .f16, shape: shape.reversed(), storage: storage, offset: 8 + headerBytes + offsets[0])
-        }
+        for name in tensors.tensorNames { self.tensors[name] = try tensors.tensor(named: name) }
     }
 
     /// Removes a tensor.
@@ -59,7 +47,8 @@ struct FolderDraft {
     func checkpoint() throws -> Checkpoint {
         // Through text, so that the values are those a file would hold.
         let text = try JSONSerialization.data(withJSONObject: configuration)
-        return try Checkpoint(huggingFace: Source(tensors: tensors), configuration: Configuration(text), name: "draft")
+        let read = try text.withUnsafeBytes { try ModelConfiguration($0, path: "config.json") }
+        return try Checkpoint(huggingFace: Source(tensors: tensors), configuration: read, name: "draft")
     }
 
     private struct Source: WeightSource {
@@ -72,32 +61,5 @@ struct FolderDraft {
             }
             return tensor
         }
-    }
-
-    private struct Configuration: CheckpointMetadata {
-        struct WrongType: Error { let key: String }
-        let text: Data
-
-        init(_ text: Data) { self.text = text }
-
-        private func value(_ key: String) -> Any? {
-            var value: Any? = try? JSONSerialization.jsonObject(with: text)
-            for part in key.split(separator: ".") { value = (value as? [String: Any])?[String(part)] }
-            return value is NSNull ? nil : value
-        }
-
-        private func typed<Value>(_ key: String, _ type: Value.Type) throws -> Value? {
-            guard let value = value(key) else { return nil }
-            guard let typed = value as? Value else { throw WrongType(key: key) }
-            return typed
-        }
-
-        func contains(_ key: String) -> Bool { value(key) != nil }
-        func string(ifPresent key: String) throws -> String? { try typed(key, String.self) }
-        func integer(ifPresent key: String) throws -> Int? { try typed(key, Int.self) }
-        func number(ifPresent key: String) throws -> Double? { try typed(key, Double.self) }
-        func bool(ifPresent key: String) throws -> Bool? { try typed(key, Bool.self) }
-        func strings(ifPresent key: String) throws -> [String]? { try typed(key, [String].self) }
-        func bools(ifPresent key: String) throws -> [Bool]? { try typed(key, [Bool].self) }
     }
 }

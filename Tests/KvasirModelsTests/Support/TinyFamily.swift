@@ -37,13 +37,16 @@ enum TinyFamily: String, CaseIterable, Sendable, CustomTestStringConvertible {
     func checkpoint(_ format: Checkpoint.Format) throws -> Checkpoint {
         switch format {
         case .gguf: try Checkpoint(GGUFFile(path: url(".gguf").path))
-        case .huggingFace: try folder().checkpoint()
+        case .huggingFace:
+            try Checkpoint(
+                huggingFace: SafetensorsFolder(path: url("").path),
+                configuration: ModelConfiguration(path: url("/config.json").path), name: rawValue)
         }
     }
 
     /// The Hugging Face folder, to be changed by a test.
     func folder() throws -> FolderDraft {
-        try FolderDraft(configuration: url("/config.json"), tensors: url("/model.safetensors"))
+        try FolderDraft(configuration: url("/config.json"), tensors: SafetensorsFolder(path: url("").path))
     }
 
     func description() throws -> Description {
