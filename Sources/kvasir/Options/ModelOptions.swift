@@ -7,7 +7,7 @@ struct ModelOptions: ParsableArguments {
     @Option(
         name: [.customLong("model"), .customShort("m")],
         help: ArgumentHelp(
-            "A name that 'kvasir models' lists, hf:OWNER/REPO[:FILE], or the path of a GGUF file. Fetched on first use.",
+            "A name that 'kvasir models' lists, hf:OWNER/REPO[:FILE], or the path of a GGUF file or a model folder. Fetched on first use.",
             valueName: "model"))
     var model = ModelCatalog.builtIn.defaultModel.name
 
