@@ -40,10 +40,10 @@ struct HubDownload: Sendable {
         var etag: String
     }
 
-    /// Returns the paths of the GGUF files of a repository, sorted.
+    /// Returns the paths of all files of a repository, sorted.
     ///
     /// - Throws: `HubError`, also if the server lists a name that would leave the store.
-    func modelFiles(of reference: HubReference) async throws(HubError) -> [String] {
+    func files(of reference: HubReference) async throws(HubError) -> [String] {
         struct Listing: Decodable {
             struct Sibling: Decodable { var rfilename: String }
             var siblings: [Sibling]
@@ -62,8 +62,11 @@ struct HubDownload: Sendable {
                 throw HubTransport.networkFailure(error, address: address)
             }
         }
-        let names = listing.siblings.map(\.rfilename).filter { $0.lowercased().hasSuffix(".gguf") }.sorted()
-        for name in names { _ = try reference.naming(file: name) }
+        let names = listing.siblings.map(\.rfilename).sorted()
+        // Of the others nothing is fetched.
+        for name in names where name.lowercased().hasSuffix(".gguf") || !name.contains("/") {
+            _ = try reference.naming(file: name)
+        }
         return names
     }
 

@@ -4,7 +4,7 @@ public enum ModelReference: Sendable, Hashable, CustomStringConvertible {
     case catalog(CatalogModel)
     /// A repository of the Hugging Face hub, or one file of it: `hf:OWNER/REPO[:FILE]`.
     case hub(HubReference)
-    /// A file on this machine.
+    /// A file on this machine, or a folder.
     case path(String)
 
     /// Reads a reference as a user writes it.
@@ -23,7 +23,9 @@ public enum ModelReference: Sendable, Hashable, CustomStringConvertible {
         } else if text.isEmpty || text.contains("://") || text.utf8.contains(0) {
             throw HubError(
                 .malformedReference, received: "'\(text)' does not name a model",
-                remedy: "give a name (\(catalog.defaultModel.name)), hf:OWNER/REPO[:FILE], or the path of a GGUF file")
+                remedy:
+                    "give a name (\(catalog.defaultModel.name)), hf:OWNER/REPO[:FILE], or the path of a GGUF file or a model folder"
+            )
         } else {
             self = .path(text)
         }
@@ -45,7 +47,7 @@ public struct HubReference: Sendable, Hashable, CustomStringConvertible {
     public let owner: String
     /// The name of the repository.
     public let repository: String
-    /// The path of the file inside the repository; nil to take its only GGUF file.
+    /// The path of the file inside the repository; nil to take its only GGUF file, or its model folder.
     public let file: String?
 
     private static let scheme = "hf:"

@@ -61,7 +61,13 @@ public struct ModelStore: Sendable {
         var models = catalog.models.compactMap { stored($0) }
         for path in try files(below: layout.hubDirectory) {
             let components = path.split(separator: "/", maxSplits: 2).map(String.init)
-            guard components.count == 3,
+            if components.count == 2, let hub = try? HubReference("hf:\(components[0])/\(components[1])"),
+                let folder = storedFolder(hub)
+            {
+                models.append(folder)
+            }
+            // Files of a folder that is not complete, or that belong to one, are no models.
+            guard components.count == 3, components[2].lowercased().hasSuffix(".gguf"),
                 let hub = try? HubReference("hf:\(components[0])/\(components[1]):\(components[2])"),
                 let model = stored(hub, file: components[2])
             else { continue }
@@ -80,12 +86,14 @@ public struct ModelStore: Sendable {
         case .catalog(let model):
             return stored(model)
         case .hub(let hub):
-            guard let file = hub.file ?? onlyFile(of: hub) else { return nil }
+            guard let file = hub.file ?? onlyFile(of: hub) else { return storedFolder(hub) }
             return stored(hub, file: file)
         case .path(let path):
             guard FileManager.default.fileExists(atPath: path) else { throw missing(path) }
+            let size = regularFileSize(path)
             return StoredModel(
-                name: path, path: path, bytes: regularFileSize(path) ?? 0, source: "file", sha256: nil, verified: nil)
+                name: path, path: path, bytes: size ?? ModelFolder.bytes(of: path),
+                source: size == nil ? "folder" : "file", sha256: nil, verified: nil)
         }
     }
 
@@ -152,9 +160,19 @@ public struct ModelStore: Sendable {
         }
     }
 
-    private func pull(_ hub: HubReference, with download: HubDownload) async throws(HubError) -> StoredModel {
+    func pull(_ hub: HubReference, with download: HubDownload) async throws(HubError) -> StoredModel {
         guard let file = hub.file else {
-            let file = try Self.only(of: try await download.modelFiles(of: hub), in: hub)
+            let names = try await download.files(of: hub)
+            let models = names.filter { $0.lowercased().hasSuffix(".gguf") }
+            if models.isEmpty, let files = ModelFolder.files(among: names) {
+                return try await pullFolder(hub, files: files, with: download)
+            }
+            if models.isEmpty, ModelFolder.holdsPickles(names) {
+                throw HubError(
+                    .noModelFile, received: "\(hub) holds its weights as pickles only, which execute code when read",
+                    remedy: "look for a repository that offers the model as GGUF or safetensors")
+            }
+            let file = try Self.only(of: models, in: hub)
             try ModelRecord(onlyFile: file).write(to: layout.recordPath(StoreLayout.key(hub.description)))
             return try await pull(try hub.naming(file: file), with: download)
         }
@@ -169,7 +187,7 @@ public struct ModelStore: Sendable {
         }
     }
 
-    private func stored(_ hub: HubReference, file: String) -> StoredModel? {
+    func stored(_ hub: HubReference, file: String) -> StoredModel? {
         let path = layout.modelPath(hub, file: file)
         guard let bytes = regularFileSize(path), let named = try? hub.naming(file: file) else { return nil }
         let record = ModelRecord(path: layout.recordPath(StoreLayout.key(named.description)))
@@ -186,8 +204,8 @@ public struct ModelStore: Sendable {
     private static func only(of files: [String], in hub: HubReference) throws(HubError) -> String {
         guard let first = files.first else {
             throw HubError(
-                .noModelFile, received: "\(hub) holds no .gguf file",
-                remedy: "look for a repository that offers the model as GGUF")
+                .noModelFile, received: "\(hub) holds no .gguf file, and no config.json with safetensors",
+                remedy: "look for a repository that offers the model as GGUF or safetensors")
         }
         guard files.count == 1 else {
             throw HubError(

@@ -55,6 +55,8 @@ struct ModelRecord: Codable, Equatable, Sendable {
     var verified: Date?
     /// For a repository named without a file: the only GGUF file it holds.
     var onlyFile: String?
+    /// For a repository whose model is a folder of safetensors: its files, once all have been fetched.
+    var folder: [String]?
 
     /// Reads a record; nil if there is none or it is not readable, as a record is never needed.
     init?(path: String) {
@@ -66,10 +68,11 @@ struct ModelRecord: Codable, Equatable, Sendable {
         self = record
     }
 
-    init(sha256: String? = nil, verified: Date? = nil, onlyFile: String? = nil) {
+    init(sha256: String? = nil, verified: Date? = nil, onlyFile: String? = nil, folder: [String]? = nil) {
         self.sha256 = sha256
         self.verified = verified
         self.onlyFile = onlyFile
+        self.folder = folder
     }
 
     func write(to path: String) throws(HubError) {

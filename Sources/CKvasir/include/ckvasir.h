@@ -11,6 +11,7 @@
 #include "kv_linear.h"
 #include "kv_ops.h"
 #include "kv_pages.h"
+#include "kv_process.h"
 #include "kv_rotation.h"
 #include "kv_weights.h"
 

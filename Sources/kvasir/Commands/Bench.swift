@@ -69,7 +69,7 @@ struct Bench: AsyncParsableCommand {
         let threads = try compute.threadPool()
         let file = try await ModelFetcher().fetch(try model.reference(), interrupts: Interrupts())
         let (loaded, loadingPeak) = try PeakMemory.during {
-            try LanguageModel(path: file.path, calibration: statistics.calibration, threads: threads)
+            try file.load(calibration: statistics.calibration, threads: threads)
         }
         let engines = try configurations.map {
             try InferenceEngine(model: loaded, cache: $0, threads: threads, instructionSet: instructionSet)

@@ -54,7 +54,7 @@ struct CalibrateCenter: AsyncParsableCommand {
         let reference = try model.reference()
         let bytes = try text.map(EvaluationFile.read)
         let file = try await ModelFetcher().fetch(reference, interrupts: Interrupts())
-        let loaded = try LanguageModel(path: file.path, threads: threads)
+        let loaded = try file.load(threads: threads)
         let context = min(Self.window, loaded.decoder.info.contextLength)
         let engine = try InferenceEngine(
             model: loaded, cache: CacheConfiguration(parsing: CenterMeasurement.cache), contextLength: context,

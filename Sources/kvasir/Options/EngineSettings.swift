@@ -33,7 +33,7 @@ struct EngineSettings {
     func load(interrupts: Interrupts) async throws -> InferenceEngine {
         let file = try await ModelFetcher().fetch(reference, interrupts: interrupts)
         let engine = try InferenceEngine(
-            model: LanguageModel(path: file.path, calibration: calibration, threads: threads), cache: cache,
+            model: file.load(calibration: calibration, threads: threads), cache: cache,
             contextLength: contextLength, cacheBudget: cacheBudget ?? .max, threads: threads,
             instructionSet: instructionSet, precision: precision,
             cacheInstructionSet: cacheInstructionSet)

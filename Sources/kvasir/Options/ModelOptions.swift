@@ -1,13 +1,15 @@
 import ArgumentParser
 import Foundation
+import KvasirEngine
 import KvasirHub
+import KvasirNumerics
 
 /// Which model.
 struct ModelOptions: ParsableArguments {
     @Option(
         name: [.customLong("model"), .customShort("m")],
         help: ArgumentHelp(
-            "A name that 'kvasir models' lists, hf:OWNER/REPO[:FILE], or the path of a GGUF file. Fetched on first use.",
+            "A name that 'kvasir models' lists, hf:OWNER/REPO[:FILE], or the path of a GGUF file or a model folder. Fetched on first use.",
             valueName: "model"))
     var model = ModelCatalog.builtIn.defaultModel.name
 
@@ -38,5 +40,14 @@ struct ModelFetcher {
             if interrupts.isRaised { throw Interruption(message: String(describing: error)) }
             throw error
         }
+    }
+}
+
+extension StoredModel {
+    /// Loads the model; what only the start of the program needed goes out of memory.
+    func load(calibration: String? = nil, threads: ThreadPool) throws -> LanguageModel {
+        let model = try LanguageModel(path: path, calibration: calibration, threads: threads)
+        ProcessMemory.releaseCode()
+        return model
     }
 }
