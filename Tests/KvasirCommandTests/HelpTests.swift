@@ -7,7 +7,7 @@ import Testing
 struct HelpTests {
     static let commands = [
         "", "generate", "chat", "models", "pull", "explain", "codecs", "evaluate", "evaluate perplexity",
-        "evaluate divergence", "bench", "report",
+        "evaluate divergence", "evaluate needle", "evaluate generation", "evaluate normality", "bench", "report",
     ]
 
     @Test("Help is as it was read last", arguments: commands)
