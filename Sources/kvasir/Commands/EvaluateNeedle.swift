@@ -119,13 +119,14 @@ extension NeedleSettings {
 extension NeedleReport {
     /// The shares of every cache, and a grid of both for each.
     func text(_ settings: NeedleSettings, model: ModelDescription) -> String {
-        var text = Self.line(["cache", "bits K / V", "exact", "first", "questions"])
-        text += Self.line([String](repeating: "---", count: 5))
+        var text = Self.line(["cache", "bits K / V", "exact", "first", "log-likelihood", "questions"])
+        text += Self.line([String](repeating: "---", count: 6))
         for cache in caches {
             text += Self.line([
                 cache.cache, "\(cache.bitsPerValueK.fixed(2)) / \(cache.bitsPerValueV.fixed(2))",
                 "\(Self.percent(cache.exact, 1)) ± \((cache.exactError * 100).fixed(1))",
-                "\(Self.percent(cache.first, 1)) ± \((cache.firstError * 100).fixed(1))", "\(cache.questions)",
+                "\(Self.percent(cache.first, 1)) ± \((cache.firstError * 100).fixed(1))",
+                cache.logLikelihood.fixed(3), "\(cache.questions)",
             ])
         }
         for cache in caches {
@@ -146,7 +147,8 @@ extension NeedleReport {
         return text + "\n\(model.file), \(hidden), \(settings.trials) texts of every length, seed \(settings.seed), "
             + "\(settings.text ?? "generated sentences"); \(settings.chatTemplate ? "chat template" : "plain prompts"); "
             + "\(settings.conditions)\n"
-            + "first: chance alone gives \(Self.percent(chance, 1)), one of \(settings.candidates) numbers\n"
+            + "first: chance alone gives \(Self.percent(chance, 1)), one of \(settings.candidates) numbers; "
+            + "log-likelihood: of the right number, in nats, the mean of all questions\n"
     }
 
     private static func percent(_ share: Double, _ decimals: Int = 0) -> String {

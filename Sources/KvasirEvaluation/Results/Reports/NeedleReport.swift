@@ -20,6 +20,8 @@ public struct NeedleReport: Codable, Sendable, Hashable {
         public let first: Double
         /// Its standard error.
         public let firstError: Double
+        /// The mean logarithm of the right number's probability, in nats.
+        public let logLikelihood: Double
         /// By length and depth.
         public let grid: [NeedleCell]
         /// Every answer.
@@ -40,6 +42,7 @@ public struct NeedleReport: Codable, Sendable, Hashable {
             exactError = error(exact)
             first = Double(answers.count { $0.rank == 1 }) / count
             firstError = error(first)
+            logLikelihood = answers.reduce(0) { $0 + $1.logLikelihood } / count
             grid = NeedleCell.grid(of: answers)
             self.answers = answers
         }
