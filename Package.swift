@@ -110,7 +110,7 @@ let package = Package(
         .testTarget(
             name: "KvasirEvaluationTests",
             dependencies: [
-                "KvasirCache", "KvasirEngine", "KvasirEvaluation", "KvasirModels", "KvasirNumerics",
+                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirEvaluation", "KvasirModels", "KvasirNumerics",
                 "KvasirTestSupport", "KvasirTokenizers",
             ],
             resources: [.copy("Fixtures")]),

@@ -12,7 +12,8 @@ internal import KvasirModels
 public struct CenterMeasurement {
     private let engine: InferenceEngine
     private var sums: [[Double]]
-    private var count = 0
+    /// Tokens that counted, by layer.
+    private var counts: [Int]
 
     /// The cache an engine must have for the measurement.
     public static let cache = "f32"
@@ -32,10 +33,11 @@ public struct CenterMeasurement {
         self.engine = engine
         sums = [[Double]](
             repeating: [Double](repeating: 0, count: info.cacheShape.heads.width), count: info.cacheShape.layers)
+        counts = [Int](repeating: 0, count: info.cacheShape.layers)
     }
 
-    /// Tokens that counted so far.
-    public var tokens: Int { count }
+    /// Tokens that counted so far, in the layer with the fewest.
+    public var tokens: Int { counts.min() ?? 0 }
 
     /// Runs a sequence of tokens and adds its keys.
     ///
@@ -55,10 +57,13 @@ public struct CenterMeasurement {
         var values: [Float] = []
         for layer in sums.indices {
             let rotary = info.rotary[layer]
-            sequence.decode(layer: layer, tokens: 1..<sequence.count, keys: &keys, values: &values)
-            for row in 0..<sequence.count - 1 {
+            // Layers with a sliding window hold the last tokens only.
+            let tokens = sequence.heldTokens(layer: layer).clamped(to: 1..<sequence.count)
+            sequence.decode(layer: layer, tokens: tokens, keys: &keys, values: &values)
+            counts[layer] += tokens.count
+            for (row, position) in tokens.enumerated() {
                 for pair in 0..<shape.headSize / 2 {
-                    let angle = rotary.frequency(ofPair: pair) * Double(row + 1)
+                    let angle = rotary.frequency(ofPair: pair) * Double(position)
                     let (cosine, sine) = (cos(angle), sin(angle))
                     let (first, second) = rotary.channels(ofPair: pair)
                     for head in stride(from: 0, to: shape.width, by: shape.headSize) {
@@ -70,7 +75,6 @@ public struct CenterMeasurement {
                 }
             }
         }
-        count += sequence.count - 1
     }
 
     /// The result.
@@ -79,11 +83,11 @@ public struct CenterMeasurement {
     /// - Throws: `CalibrationError` if too little was run, or keys were not finite; `WeightError` if the model's file has
     ///   changed.
     public func calibration(source: String) throws -> CenterCalibration {
-        guard count >= 256 else {
+        guard tokens >= 256 else {
             throw CalibrationError(
-                .impossible, received: "\(count) tokens", remedy: "a mean wants 256 at least; give a longer text")
+                .impossible, received: "\(tokens) tokens", remedy: "a mean wants 256 at least; give a longer text")
         }
-        let means = sums.map { layer in layer.map { Float($0 / Double(count)) } }
+        let means = zip(sums, counts).map { layer, count in layer.map { Float($0 / Double(count)) } }
         guard means.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
             throw CalibrationError(
                 .impossible, received: "keys that are not numbers",
@@ -91,6 +95,6 @@ public struct CenterMeasurement {
         }
         return CenterCalibration(
             model: try engine.model.fingerprint(), order: engine.model.decoder.info.rotary[0].order,
-            source: source, tokens: count, means: means)
+            source: source, tokens: tokens, means: means)
     }
 }

@@ -11,18 +11,26 @@ public struct NormalityTest: Sendable, Hashable {
     /// The score of the kurtosis.
     public let kurtosis: Double
 
+    /// The fewest values that the approximations take.
+    public static let smallestSample = 8
+    /// The fewest values for which the score of the kurtosis is close to normal; its authors ask for as many.
+    public static let recommendedSample = 20
+
     /// Tests a sample.
     ///
-    /// - Precondition: the sample has at least 8 values, not all equal.
+    /// - Precondition: the sample has at least `smallestSample` values, not all equal.
     public init(_ sample: [Double]) {
-        precondition(sample.count >= 8, "the approximations need 8 values")
-        let n = Double(sample.count)
-        let mean = sample.reduce(0, +) / n
-        func moment(_ power: Double) -> Double { sample.reduce(0) { $0 + pow($1 - mean, power) } / n }
-        let m2 = moment(2)
-        precondition(m2 > 0, "a constant has no shape")
+        guard let moments = SampleMoments(sample) else { preconditionFailure("a constant has no shape") }
+        self.init(moments)
+    }
 
-        let y = moment(3) / pow(m2, 1.5) * ((n + 1) * (n + 3) / (6 * (n - 2))).squareRoot()
+    /// Tests a sample by its moments.
+    ///
+    /// - Precondition: they are of at least `smallestSample` values.
+    public init(_ moments: SampleMoments) {
+        precondition(moments.count >= Self.smallestSample, "the approximations need 8 values")
+        let n = Double(moments.count)
+        let y = moments.skewness * ((n + 1) * (n + 3) / (6 * (n - 2))).squareRoot()
         let beta2 =
             3 * (n * n + 27 * n - 70) * (n + 1) * (n + 3) / ((n - 2) * (n + 5) * (n + 7) * (n + 9))
         let w2 = -1 + (2 * (beta2 - 1)).squareRoot()
@@ -30,7 +38,7 @@ public struct NormalityTest: Sendable, Hashable {
 
         let expected = 3 * (n - 1) / (n + 1)
         let variance = 24 * n * (n - 2) * (n - 3) / ((n + 1) * (n + 1) * (n + 3) * (n + 5))
-        let x = (moment(4) / (m2 * m2) - expected) / variance.squareRoot()
+        let x = (moments.kurtosis - expected) / variance.squareRoot()
         let rootBeta1 =
             6 * (n * n - 5 * n + 2) / ((n + 7) * (n + 9))
             * (6 * (n + 3) * (n + 5) / (n * (n - 2) * (n - 3))).squareRoot()

@@ -15,7 +15,7 @@ struct Kvasir: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             Generate.self, Chat.self, Models.self, Pull.self, Explain.self, Codecs.self, Calibrate.self, Evaluate.self,
-            Bench.self, Report.self,
+            Bench.self, Report.self, Reproduce.self,
         ])
 
     /// Parses the arguments, runs the command, and reports an error in one line.

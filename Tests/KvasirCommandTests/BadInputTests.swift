@@ -13,6 +13,9 @@ struct BadInputTests {
 
     private static let generate = ["generate", "Hello", "--model", Program.tinyModel]
     private static let explain = ["explain", "--model", Program.tinyModel]
+    private static let normality = ["evaluate", "normality", "--text", "/dev/null", "--model", Program.tinyModel]
+    private static let needle = ["evaluate", "needle", "--model", Program.tinyModel]
+    private static let generation = ["evaluate", "generation", "--model", Program.tinyModel]
 
     /// Mistakes the parser sees; it adds a usage line.
     static let unparsable: [Mistake] = [
@@ -39,6 +42,22 @@ struct BadInputTests {
         Mistake(arguments: ["evaluate", "tasks", "--data", "x", "--task", ""], says: ["''", "winogrande"]),
         Mistake(arguments: ["evaluate", "tasks", "--data", "x", "--limit", "0"], says: ["--limit", "0"]),
         Mistake(arguments: ["evaluate", "tasks", "--data", "x", "--context", "-1"], says: ["--context"]),
+        Mistake(arguments: normality + ["--unit", "16"], says: ["unit '16'", "at least 20"]),
+        Mistake(arguments: normality + ["--unit", "token,,64"], says: ["unit ''"]),
+        Mistake(arguments: normality + ["--layers", "first"], says: ["--layers is 'first'"]),
+        Mistake(arguments: normality + ["--basis", "turned"], says: ["turned", "plain"]),
+        Mistake(arguments: normality + ["--chunks", "0"], says: ["0 windows"]),
+        Mistake(arguments: normality + ["--cache", "nf4"], says: ["--cache has no place"]),
+        Mistake(arguments: needle + ["--trials", "0"], says: ["0 trials"]),
+        Mistake(arguments: needle + ["--depths", "0,150"], says: ["depth 150"]),
+        Mistake(arguments: needle + ["--lengths", "64"], says: ["length of 64 tokens"]),
+        Mistake(arguments: needle + ["--lengths", "none"], says: ["no lengths"]),
+        Mistake(arguments: needle + ["--mode", "multi", "--keys", "1"], says: ["1 keys"]),
+        Mistake(arguments: needle + ["--mode", "double"], says: ["double", "single"]),
+        Mistake(arguments: generation + ["--tokens", "3"], says: ["3 tokens to generate"]),
+        Mistake(arguments: generation + ["--prompts", "0"], says: ["--prompts is 0"]),
+        Mistake(arguments: generation + ["--prompts", "9"], says: ["--prompts is 9", "--text"]),
+        Mistake(arguments: generation + ["--prompt-tokens", "0"], says: ["--prompt-tokens is 0"]),
         Mistake(arguments: ["evaluate", "perplexity", "--text", "x", "--linear", "int4"], says: ["int4", "float32"]),
     ]
 
@@ -87,6 +106,14 @@ struct BadInputTests {
         Mistake(
             arguments: ["evaluate", "perplexity", "--text", "/dev/null", "--model", Program.tinyModel],
             says: ["a text of 0 tokens"]),
+        Mistake(arguments: normality, says: ["a text of 0 tokens"]),
+        Mistake(arguments: normality + ["--layers", "0-7"], says: ["layer 7", "layers 0 to 1"]),
+        Mistake(arguments: normality + ["--context", "100000"], says: ["context of 100000", "32768"]),
+        Mistake(arguments: needle + ["--lengths", "256,40000"], says: ["context of 40000", "32768"]),
+        Mistake(arguments: needle + ["--text", "/dev/null"], says: ["a text without sentences"]),
+        Mistake(arguments: needle + ["--text", "nowhere.txt"], says: ["cannot read nowhere.txt"]),
+        Mistake(arguments: generation + ["--tokens", "40000"], says: ["context of 40", "32768"]),
+        Mistake(arguments: generation + ["--text", "/dev/null"], says: ["a text of 0 tokens", "4 prompts of 64"]),
     ]
 
     private func run(_ mistake: Mistake) async throws -> Program.Outcome {

@@ -7,7 +7,8 @@ import Testing
 struct HelpTests {
     static let commands = [
         "", "generate", "chat", "models", "pull", "explain", "codecs", "calibrate", "calibrate center", "evaluate",
-        "evaluate perplexity", "evaluate divergence", "evaluate tasks", "bench", "report",
+        "evaluate perplexity", "evaluate divergence", "evaluate tasks", "evaluate needle", "evaluate generation",
+        "evaluate normality", "bench", "report", "reproduce", "reproduce nqkv",
     ]
 
     @Test("Help is as it was read last", arguments: commands)
@@ -25,7 +26,9 @@ struct HelpTests {
         #expect(outcome.output == snapshot)
     }
 
-    @Test("Without a command, and for a command of commands, help is printed", arguments: [[], ["evaluate"]])
+    @Test(
+        "Without a command, and for a command of commands, help is printed",
+        arguments: [[], ["evaluate"], ["reproduce"]])
     func helpWithoutCommand(words: [String]) async throws {
         let (plain, help) = try await Program.with {
             (try await $0.run(words), try await $0.run(words + ["--help"]))

@@ -45,6 +45,19 @@ import Testing
         expect(test.probability, 2.17e-17, 5e-3)
     }
 
+    /// The serum cholesterol of 62 patients, the example of D'Agostino, Belanger and D'Agostino (1990): their scores belong
+    /// to moments that are printed to two decimals, so the scores of the smallest and largest such moments enclose them.
+    @Test func thePublishedExample() {
+        func test(_ skewness: Double, _ kurtosis: Double) -> NormalityTest {
+            NormalityTest(SampleMoments(count: 62, mean: 250, variance: 1714, skewness: skewness, kurtosis: kurtosis))
+        }
+        let (low, high) = (test(1.015, 4.575), test(1.025, 4.585))
+        #expect(low.skewness < 3.14 && high.skewness > 3.14)
+        #expect(low.kurtosis < 2.215 && high.kurtosis > 2.205)
+        #expect(low.statistic < 14.75 && high.statistic > 14.75)
+        #expect(abs(high.probability - 0.0006) < 0.00005)
+    }
+
     @Test func aShortSkewedSample() {
         let test = NormalityTest((1...20).map { Double($0 * $0) })
         expect(test.skewness, 1.319733, 1e-6)

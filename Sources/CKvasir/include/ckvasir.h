@@ -6,6 +6,7 @@
 #include "kv_block_codes.h"
 #include "kv_dense.h"
 #include "kv_half.h"
+#include "kv_heap.h"
 #include "kv_isa.h"
 #include "kv_kivi.h"
 #include "kv_linear.h"

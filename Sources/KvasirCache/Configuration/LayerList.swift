@@ -27,9 +27,9 @@ public struct LayerList: Sendable, Hashable, CustomStringConvertible {
     public var description: String { items.map(\.description).joined(separator: ",") }
 
     /// Parses `0-1,-1`, without spaces; nil if the text is none.
-    init?(_ text: Substring) {
+    public init?(_ text: some StringProtocol) {
         var items: [Item] = []
-        for piece in text.split(separator: ",", omittingEmptySubsequences: false) {
+        for piece in Substring(text).split(separator: ",", omittingEmptySubsequences: false) {
             guard let item = Item(piece) else { return nil }
             items.append(item)
         }
@@ -39,7 +39,7 @@ public struct LayerList: Sendable, Hashable, CustomStringConvertible {
     /// The indices for a model of `layers` layers.
     ///
     /// - Throws: `CacheError` if the model has no such layer, or a range runs backwards.
-    func indices(layers: Int) throws(CacheError) -> [Int] {
+    public func indices(layers: Int) throws(CacheError) -> [Int] {
         var indices: [Int] = []
         for item in items {
             let first = try index(item.first, layers: layers)

@@ -19,7 +19,7 @@ extension CachePlan {
         let names = Set(endangered.map(\.0.keyName)).sorted().joined(separator: ", ")
         return [
             "this model's keys have biases of up to \(Int(largest)) times their size in layers \(indices), where "
-                + "\(names) loses most of what they say; use K=kivi4, or K=q8_0"
+                + "\(names) loses most of what they say; use K=lm4/rot/center, K=kivi4, or K=q8_0"
         ]
     }
 }

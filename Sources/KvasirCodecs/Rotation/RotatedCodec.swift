@@ -1,5 +1,5 @@
 internal import CKvasir
-internal import KvasirNumerics
+public import KvasirNumerics
 
 /// Any codec, on vectors turned by an orthonormal Walsh-Hadamard transform of each head.
 ///
@@ -32,16 +32,19 @@ struct RotatedCodec: CacheCodec {
 }
 
 /// The transform of heads of one size; its own inverse.
-struct HeadRotation: Sendable {
+public struct HeadRotation: Sendable {
     let shape: HeadShape
     /// Channels that are transformed together.
-    let block: Int
+    public let block: Int
     private let rotate: kv_rotate
 
     /// The smallest piece that spreads a channel far enough to be worth the work, and the width of a vector.
-    static let smallestBlock = 16
+    public static let smallestBlock = 16
 
-    init(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) {
+    /// Creates the transform of a layer's heads.
+    ///
+    /// - Throws: `CodecError` if 16 does not divide the head size, or a token's vector is too long for a page.
+    public init(shape: HeadShape, instructionSet: InstructionSet) throws(CodecError) {
         let size = shape.headSize
         let block = size & -size
         guard size > 0, block >= Self.smallestBlock else {
@@ -63,7 +66,7 @@ struct HeadRotation: Sendable {
     }
 
     /// Transforms `count` values, a multiple of the head size, in place.
-    func apply(to values: UnsafeMutablePointer<Float>, count: Int) { rotate(values, count, block) }
+    public func apply(to values: UnsafeMutablePointer<Float>, count: Int) { rotate(values, count, block) }
 
     /// Returns `count` values transformed, in memory that is the thread's until its next call.
     func applied(to values: UnsafePointer<Float>, count: Int) -> UnsafePointer<Float> {

@@ -26,9 +26,9 @@ public struct ModelFiles: Sendable {
         _ = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
         if isDirectory.boolValue {
             source = .folder(path: path)
+            let configuration = try Self.configuration(path)
             checkpoint = try Checkpoint(
-                huggingFace: SafetensorsFolder(path: path), configuration: Self.configuration(path),
-                name: Self.name(path))
+                huggingFace: SafetensorsFolder(path: path), configuration: configuration, name: Self.name(path))
         } else if path.hasSuffix(".safetensors") {
             throw EngineError(
                 .missingFile, received: "\(path) holds weights only",

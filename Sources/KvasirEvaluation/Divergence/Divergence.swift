@@ -14,7 +14,7 @@ public struct DivergenceEvaluation: Sendable {
     public let windows: Int?
 
     /// Rows whose logits are held at a time, of every engine.
-    private static let rowsAtATime = 16
+    static let rowsAtATime = 16
 
     /// Creates an evaluation.
     ///
@@ -48,7 +48,7 @@ public struct DivergenceEvaluation: Sendable {
         run.begin(units: pieces.count)
         for window in 0..<pieces.count {
             let piece = pieces[window]
-            let comparison = try run.unit("window \(window)") { try compare(piece, rows) }
+            let comparison = try run.unit("window \(window)") { try Self.compare(piece, rows) }
             perplexity.add(comparison.reference, weight: piece.weight)
             for index in results.indices {
                 results[index].add(
@@ -58,7 +58,8 @@ public struct DivergenceEvaluation: Sendable {
         return (perplexity, results)
     }
 
-    private func compare(_ window: ScoredWindow, _ engines: [EngineRows]) throws -> WindowComparison {
+    /// Runs a window through engines side by side and compares the scored predictions with those of the first.
+    static func compare(_ window: ScoredWindow, _ engines: [EngineRows]) throws -> WindowComparison {
         let (truth, others) = (engines[0], engines.dropFirst())
         var reference: [Double] = []
         var divergences = [[Double]](repeating: [], count: others.count)
@@ -109,7 +110,7 @@ struct WindowComparison: Codable {
 }
 
 /// One engine's sequence and logits.
-private final class EngineRows {
+final class EngineRows {
     private let engine: InferenceEngine
     private let exact: InferenceEngine?
     private var sequence: CacheSequence

@@ -4,5 +4,8 @@ import ArgumentParser
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measures what a cache configuration costs in quality.",
-        subcommands: [EvaluatePerplexity.self, EvaluateDivergence.self, EvaluateTasks.self])
+        subcommands: [
+            EvaluatePerplexity.self, EvaluateDivergence.self, EvaluateTasks.self, EvaluateNeedle.self,
+            EvaluateGeneration.self, EvaluateNormality.self,
+        ])
 }

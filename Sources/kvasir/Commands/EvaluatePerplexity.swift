@@ -80,6 +80,11 @@ struct EvaluatePerplexity: AsyncParsableCommand {
 extension TextSettings {
     /// What decides the figures beside text and cache, in words.
     var conditions: String {
+        Self.conditions(linear: linear, prefill: prefill, plainAttention: plainAttention)
+    }
+
+    /// The same of settings of any kind.
+    static func conditions(linear: String, prefill: PrefillAttention, plainAttention: Bool = false) -> String {
         "linear layers in \(linear)" + (plainAttention ? ", plain attention" : "")
             + (prefill == .exact ? ", prefill exact: the prompt's own attention does not read the cache" : "")
     }

@@ -13,7 +13,7 @@ struct EvaluationOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "How linear layers multiply: int8 as in generation, or float32, which measures the cache alone. "
-                + "(default: int8, of divergence float32)", valueName: "precision"))
+                + "(default: int8; float32 in divergence, generation and normality)", valueName: "precision"))
     var linear: LinearOption?
 
     @Option(

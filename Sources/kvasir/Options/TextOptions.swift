@@ -21,7 +21,10 @@ struct TextOptions: ParsableArguments {
     var prefill = PrefillOption.cache
 
     /// Name of the file without its folder.
-    var name: String { text.split(separator: "/").last.map(String.init) ?? text }
+    var name: String { Self.name(of: text) }
+
+    /// Name of a file without its folder.
+    static func name(of path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
 }
 
 /// What a prompt's own attention reads, as an option.

@@ -7,7 +7,7 @@ import KvasirNumerics
 /// Tiny random models; they lie with the tests of their layer.
 enum TinyModel {
     static func engine(
-        _ name: String = "tied", cache: String, contextLength: Int? = nil, precision: LinearPrecision = .int8
+        _ name: String = "tied", cache: String = "f32", contextLength: Int? = nil, precision: LinearPrecision = .int8
     ) throws -> InferenceEngine {
         let path = URL(filePath: #filePath).appending(
             path: "../../../KvasirModelsTests/Fixtures/tiny-\(name).gguf")
