@@ -42,7 +42,9 @@ struct ReproduceTests {
             #expect(findings.allSatisfy { ($0["sentence"] as? String)?.hasSuffix(".") == true })
             let serving = try #require(results["serving"] as? [[String: Any]])
             #expect(serving.map { $0["cache"] as? String } == [nil, "f16", "nf4/b256", nil, "f16", "nf4/b256"])
-            for (name, kind) in [("normality.json", "normality"), ("throughput.json", "throughput")] {
+            for (name, kind) in [
+                ("normality.json", "normality"), ("throughput.json", "throughput"), ("memory.json", "memory"),
+            ] {
                 #expect(try document(program, name)["kind"] as? String == kind)
             }
 
@@ -64,13 +66,16 @@ struct ReproduceTests {
             var tasks = try document(program, "normality.json")
             tasks["kind"] = "tasks"
             func score(_ accuracy: Double, _ difference: Double?) -> [String: Any] {
-                var score: [String: Any] = ["metric": "acc", "accuracy": accuracy]
+                var score: [String: Any] = ["task": "piqa", "metric": "acc", "value": accuracy]
                 score["difference"] = difference
                 score["differenceError"] = difference.map { _ in 0.01 }
                 return score
             }
             func cache(_ name: String, _ accuracy: Double, _ difference: Double?) -> [String: Any] {
-                ["cache": name, "tasks": [["task": "piqa", "scores": [score(accuracy, difference)]]]]
+                [
+                    "cache": name,
+                    "tasks": [score(accuracy, difference), ["task": "piqa", "metric": "acc_norm", "value": 1]],
+                ]
             }
             tasks["results"] = ["caches": [cache("f16", 0.6, nil), cache("nf4/b256", 0.59, -0.01)]]
             try JSONSerialization.data(withJSONObject: tasks).write(to: URL(filePath: "\(program.home)/tasks.json"))

@@ -36,3 +36,21 @@ public struct CacheShare: Sendable, Hashable, Codable {
         }
     }
 }
+
+extension MemoryReport {
+    /// Bytes by the tokens of all sequences, for reports of memory.
+    public init(_ shares: [CacheShare]) {
+        var caches: [Cache] = []
+        for name in shares.map(\.cache) where !caches.contains(where: { $0.cache == name }) {
+            // The same tokens in more sequences take the same or, where pages are not full, more.
+            let points = Dictionary(
+                shares.filter { $0.cache == name }.map { ($0.batch * $0.length, $0.cacheBytes) },
+                uniquingKeysWith: max)
+            caches.append(
+                Cache(
+                    cache: name,
+                    points: points.sorted { $0.key < $1.key }.map { .init(tokens: $0.key, cacheBytes: $0.value) }))
+        }
+        self.init(caches: caches)
+    }
+}

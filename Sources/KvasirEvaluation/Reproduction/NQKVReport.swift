@@ -54,21 +54,19 @@ public struct NQKVAccuracy: Sendable, Hashable, Codable {
         }
         let results: Results = try document.results()
         return try results.caches.map { cache throws(EvaluationError) in
-            let scores = cache.tasks.compactMap { task in
-                task.scores.first { $0.metric == "acc" }.map { (task: task.task, score: $0) }
-            }.filter { PublishedNQKV.tasks.contains($0.task) }
+            let scores = cache.tasks.filter { $0.metric == "acc" && PublishedNQKV.tasks.contains($0.task) }
             guard !scores.isEmpty else {
                 throw EvaluationError(
                     received: "\(name) without the paper's tasks",
                     remedy: "evaluate at least one of \(PublishedNQKV.tasks.joined(separator: ", "))")
             }
             let count = Double(scores.count)
-            let changes = scores.compactMap(\.score.difference)
-            let errors = scores.compactMap(\.score.differenceError)
+            let changes = scores.compactMap(\.difference)
+            let errors = scores.compactMap(\.differenceError)
             return NQKVAccuracy(
                 cache: cache.cache,
-                tasks: Dictionary(scores.map { ($0.task, $0.score.accuracy) }, uniquingKeysWith: { $1 }),
-                average: scores.reduce(0) { $0 + $1.score.accuracy } / count,
+                tasks: Dictionary(scores.map { ($0.task, $0.value) }, uniquingKeysWith: { $1 }),
+                average: scores.reduce(0) { $0 + $1.value } / count,
                 difference: changes.count == scores.count ? changes.reduce(0, +) / count : nil,
                 // Tasks are independent of each other.
                 differenceError: errors.count == scores.count
@@ -79,18 +77,15 @@ public struct NQKVAccuracy: Sendable, Hashable, Codable {
     /// What is read of the result; whatever else it holds is left alone.
     private struct Results: Decodable {
         struct Score: Decodable {
+            let task: String
             let metric: String
-            let accuracy: Double
+            let value: Double
             let difference: Double?
             let differenceError: Double?
         }
-        struct Task: Decodable {
-            let task: String
-            let scores: [Score]
-        }
         struct Cache: Decodable {
             let cache: String
-            let tasks: [Task]
+            let tasks: [Score]
         }
         let caches: [Cache]
     }

@@ -155,6 +155,7 @@ struct ReproduceNQKV: AsyncParsableCommand {
             ThroughputReport(
                 weightBytes: loaded.decoder.weightBytes, memoryBandwidth: MemoryBandwidth.measure(threads: threads),
                 loadingPeak: nil, cells: served.map { ThroughputReport.Cell($0) }))
+        try write("memory.json", .memory, settings, MemoryReport(shares))
         let page = NQKVPage(report, settings: settings, model: description).text
         try EvaluationFile.write(Array(page.utf8), to: folder.path(of: "nqkv.md"))
         Console.write(page)
