@@ -1,9 +1,10 @@
 public import Foundation
 public import KvasirCodecs
+internal import KvasirWeights
 
 /// The mean keys of a model before rotary embedding, as `kvasir calibrate center` measured them and a file holds them.
 ///
-/// The file is a safetensors file with one tensor, `keys.mean` of [layers, KV heads, head size] in F32, and metadata that
+/// The file is a safetensors file with one tensor, `keys.mean` of [layers, KV heads x head size] in F32, and metadata that
 /// say which model it belongs to. It stands beside the model: `MODEL.center.safetensors`.
 public struct CenterCalibration: Sendable, Hashable {
     /// The fingerprint of the model, see `LanguageModel.fingerprint`.
@@ -41,11 +42,9 @@ extension CenterCalibration {
     private static let version = "1"
     private static let kind = "center"
     private static let tensor = "keys.mean"
-    /// More than any model's means take.
-    private static let longestFile = 1 << 28
 
-    private struct Header: Codable {
-        struct Entry: Codable {
+    private struct Header: Encodable {
+        struct Entry: Encodable {
             let dtype: String
             let shape: [Int]
             let dataOffsets: [Int]
@@ -100,29 +99,22 @@ extension CenterCalibration {
     ///
     /// - Throws: `CalibrationError` if there is none, or it is damaged or of another kind or version.
     public init(path: String) throws(CalibrationError) {
-        let file: Data
-        do {
-            file = try Data(contentsOf: URL(filePath: path))
-        } catch {
-            throw CalibrationError(
-                .unreadable, received: "cannot read \(path): \(error.localizedDescription)",
-                remedy: "name a file that 'kvasir calibrate center' has written")
-        }
         func damaged(_ what: String) -> CalibrationError {
             CalibrationError(
                 .malformed, received: "\(path): \(what)", remedy: "make it anew with 'kvasir calibrate center'")
         }
-        guard file.count >= 8, file.count <= Self.longestFile else { throw damaged("\(file.count) bytes") }
-        let length = file.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * $1.offset) }
-        guard length <= file.count - 8 else { throw damaged("header of \(length) bytes") }
-        let header: Header
-        do {
-            header = try JSONDecoder().decode(Header.self, from: file.dropFirst(8).prefix(Int(length)))
+        let file: SafetensorsFile
+        let tensor: WeightTensor
+        do throws(SafetensorsError) {
+            file = try SafetensorsFile(path: path)
         } catch {
-            throw damaged("no header of mean keys")
+            guard error.reason == .unreadable else { throw damaged("\(error.field) \(error.found)") }
+            throw CalibrationError(
+                .unreadable, received: "cannot read \(path): \(error.found)",
+                remedy: "name a file that 'kvasir calibrate center' has written")
         }
         func metadata(_ key: String) throws(CalibrationError) -> String {
-            guard let value = header.metadata[key] else { throw damaged("no '\(key)'") }
+            guard let value = file.metadata[key] else { throw damaged("no '\(key)'") }
             return value
         }
         for (key, expected) in [("format", Self.format), ("kind", Self.kind), ("version", Self.version)] {
@@ -132,20 +124,20 @@ extension CenterCalibration {
         guard let order = ChannelOrder(rawValue: try metadata("channel_order")) else {
             throw damaged("channel order '\(try metadata("channel_order"))'")
         }
-        let data = file.dropFirst(8 + Int(length))
-        let shape = header.means.shape
-        guard header.means.dtype == "F32", shape.count == 2, shape.allSatisfy({ $0 > 0 && $0 <= 1 << 20 }),
-            header.means.dataOffsets == [0, data.count], shape[0] * shape[1] * 4 == data.count
-        else { throw damaged("shape \(shape) with \(data.count) bytes") }
-        let values = data.withUnsafeBytes { bytes in
-            (0..<shape[0] * shape[1]).map {
-                Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
-            }
+        do throws(WeightError) {
+            tensor = try file.tensor(named: Self.tensor)
+        } catch {
+            throw damaged("no tensor '\(Self.tensor)'")
         }
+        guard tensor.type == .f32, tensor.shape.count == 2, file.tensors.count == 1 else {
+            throw damaged("a tensor of \(tensor.type) \(tensor.shape)")
+        }
+        let values = tensor.dequantized()
         guard values.allSatisfy(\.isFinite) else { throw damaged("a mean that is not a number") }
+        let width = tensor.columns
         self.init(
             model: try metadata("model"), order: order, source: try metadata("source"),
             tokens: Int(try metadata("tokens")) ?? 0,
-            means: (0..<shape[0]).map { Array(values[$0 * shape[1]..<($0 + 1) * shape[1]]) })
+            means: (0..<tensor.rows).map { Array(values[$0 * width..<($0 + 1) * width]) })
     }
 }

@@ -8,6 +8,9 @@ public final class SafetensorsFile: WeightSource {
     /// All tensors in the header's order.
     public let tensors: [WeightTensor]
 
+    /// What the writer says of the file: `__metadata__`.
+    public let metadata: [String: String]
+
     private let indices: [String: Int]
 
     /// Opens the file at `path` and reads its header.
@@ -32,6 +35,7 @@ public final class SafetensorsFile: WeightSource {
     public init(contents: any WeightStorage, path: String) throws(SafetensorsError) {
         let header = try SafetensorsHeader(contents.bytes, path: path)
         self.path = path
+        metadata = header.metadata
         tensors = header.tensors.map { tensor in
             WeightTensor(
                 name: tensor.name, type: tensor.type, shape: tensor.shape, layout: tensor.layout, storage: contents,

@@ -23,6 +23,8 @@ struct SafetensorsHeader {
     }
 
     private(set) var tensors: [Tensor] = []
+    /// What the writer says of the file.
+    private(set) var metadata: [String: String] = [:]
     private let path: String
     private let fileSize: Int
     private let dataStart: Int
@@ -81,12 +83,23 @@ struct SafetensorsHeader {
                 throw error(.duplicate, "tensor \(quoted(name))", at: start, "appears twice")
             }
             if name == "__metadata__" {
-                try reader.skip()
+                try readMetadata(&reader)
             } else {
                 tensors.append(try tensor(name, &reader))
             }
         }
         try reader.end()
+    }
+
+    /// The format knows strings only.
+    private mutating func readMetadata(_ reader: inout JSONReader) throws {
+        try reader.beginObject()
+        while let key = try reader.nextKey() {
+            let place = reader.offset
+            guard metadata.updateValue(try reader.string(), forKey: key) == nil else {
+                throw error(.duplicate, "metadata \(quoted(key))", at: place, "appears twice")
+            }
+        }
     }
 
     private func tensor(_ name: String, _ reader: inout JSONReader) throws -> Tensor {
