@@ -57,7 +57,7 @@ struct kv_block_format {
     bool has_offsets;
     bool wide_scales;    // fp32 in place of fp16
     bool signed_scales;  // scales may be negative
-    bool adds_scores;    // scores are added to what is there
+    bool adds_pairs;     // scores are added to what is there, of two queries a row: row and row + rows
     uint32_t zero_code;  // stored where the input is NaN or the whole block is zero
     kv_block_quantizer quantize;
     // Up to 5 bits: ascending levels; a value above thresholds[i] (of the scaled block) takes a code above i. At 5 bits

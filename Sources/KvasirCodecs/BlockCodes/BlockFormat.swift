@@ -155,13 +155,13 @@ struct BlockKeys: KeyCodec {
         withUnsafePointer(to: block.format) { kv_block_rounded_query($0, prepared, query) }
     }
 
-    /// As `score`, adding to what is there.
-    func addScores(
+    /// As `score` with two queries a row, `rows` apart, adding both to what is there.
+    func addPairs(
         _ run: TokenRun, head: Int, queries: UnsafeRawPointer, rows: Int, into scores: UnsafeMutablePointer<Float>,
         stride: Int
     ) {
         var format = block.format
-        format.adds_scores = true
+        format.adds_pairs = true
         withUnsafePointer(to: run.kernelRun) { run in
             block.kernels.score(&format, run, UInt32(head), queries, rows, scores, stride)
         }

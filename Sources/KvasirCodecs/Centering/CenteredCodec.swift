@@ -155,10 +155,8 @@ private struct CenteredKeys: KeyCodec {
     ) {
         base.score(run, head: head, queries: queries, rows: rows, into: scores, stride: stride)
         rotary.withRun(beside: run) { run in
-            for part in 0..<2 {
-                let products = queries + rows * (base.queryBytes + part * rotary.keys.queryBytes)
-                rotary.keys.addScores(run, head: 0, queries: products, rows: rows, into: scores, stride: stride)
-            }
+            rotary.keys.addPairs(
+                run, head: 0, queries: queries + rows * base.queryBytes, rows: rows, into: scores, stride: stride)
         }
     }
 }

@@ -9,12 +9,12 @@ static void score(const kv_block_format *format, const kv_run *keys, uint32_t he
         const uint8_t *part = kv_run_part(keys, page);
         for (size_t slot = 0; slot < KV_PAGE_TOKENS; slot++) {
             float *target = scores + page * KV_PAGE_TOKENS + slot;
-            for (size_t row = 0; row < rows && !format->adds_scores; row++) target[row * stride] = 0;
+            for (size_t row = 0; row < rows && !format->adds_pairs; row++) target[row * stride] = 0;
             for (size_t channel = 0; channel < channels; channel++) {
                 const unsigned code = kv_block_code(format, part, head, kv_key_place(format, slot, channel));
                 const float key = kv_block_value(format, part, kv_block_of(format, head, channel), slot, code);
-                for (size_t row = 0; row < rows; row++)
-                    target[row * stride] += kv_block_query_at(format, queries, row).values[channel] * key;
+                for (size_t query = 0; query < (format->adds_pairs ? 2 * rows : rows); query++)
+                    target[query % rows * stride] += kv_block_query_at(format, queries, query).values[channel] * key;
             }
         }
     }
