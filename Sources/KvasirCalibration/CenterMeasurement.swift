@@ -1,6 +1,6 @@
 internal import Foundation
 internal import KvasirCache
-public import KvasirCodecs
+internal import KvasirCodecs
 public import KvasirEngine
 internal import KvasirModels
 

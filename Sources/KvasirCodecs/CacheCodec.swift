@@ -1,5 +1,5 @@
 internal import CKvasir
-public import KvasirNumerics
+internal import KvasirNumerics
 
 /// The geometry every codec shares.
 public enum PageGeometry {

@@ -1,5 +1,5 @@
 internal import CKvasir
-public import KvasirNumerics
+internal import KvasirNumerics
 
 /// ggml's block types: a token's vector in blocks of 32 values, each with the scale and the codes that ggml's reference
 /// quantizers give it.
