@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test func aPresetStandsForItsConfiguration() throws {
-        #expect(CachePreset.all.map(\.name) == ["quality", "precise", "balanced", "small", "tiny"])
+        #expect(CachePreset.all.map(\.name) == ["quality", "precise", "centered", "balanced", "small", "tiny"])
         for preset in CachePreset.all {
             let plain = try CacheConfiguration(parsing: preset.configuration)
             #expect(try CacheConfiguration(parsing: preset.name) == plain)

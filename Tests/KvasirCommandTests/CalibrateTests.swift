@@ -25,6 +25,7 @@ struct CalibrateTests {
             #expect(made.status == 0 && made.output.contains("\(model).center.safetensors"))
             let after = try await program.run(["explain", "--model", model] + Self.cache)
             #expect(after.status == 0 && after.output.contains("nf4/b256/center"))
+            #expect(after.output.contains("tables, shared by all"))
             let text = try await program.run(
                 ["generate", "the", "--model", model, "--max-tokens", "4", "--temperature", "0"] + Self.cache)
             #expect(text.status == 0)

@@ -16,7 +16,7 @@ struct CodecsTests {
         let float = try #require(codecs.first { $0["name"] as? String == "f16" })
         #expect(float["bitsPerValueK"] as? Double == 16 && float["windowK"] as? Int == 0)
         #expect(float["keySpace"] as? String == "after rotary" && float["needsCalibration"] as? Bool == false)
-        #expect((object["presets"] as? [Any])?.count == 5)
+        #expect((object["presets"] as? [Any])?.count == 6)
     }
 
     @Test("A codec that does not take the heads says why; the others are listed all the same")

@@ -91,6 +91,8 @@ public struct CachePlan: Sendable {
     ///
     /// A sequence holds those of its end only.
     public var localPageBytes: Int { local.pageBytes }
+    /// Bytes for each position, beside the pages, of tables that all layers and sequences share; 0 if no codec has any.
+    public let positionTableBytes: Int
     /// Size of a window page: the f16 copies of the same tokens; 0 if no layer has a window.
     public var windowPageBytes: Int { window.pageBytes }
 
@@ -134,6 +136,7 @@ public struct CachePlan: Sendable {
         self.layers = layers
         self.warnings =
             warnings + Self.warnings(of: configuration, layers: layers) + Self.hazards(of: shape, layers: layers)
+        positionTableBytes = layers.contains { !$0.keys.storesMeans } ? profiles.tableBytes : 0
         pageBytes = layout.pageBytes
         window = layout.window
         local = layout.local

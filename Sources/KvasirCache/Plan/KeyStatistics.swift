@@ -17,6 +17,9 @@ public struct KeyStatistics: Sendable, Hashable {
 
 /// The statistics by layer, as codecs are bound to them; layers that turn keys in the same way share a table.
 struct KeyProfiles {
+    /// Bytes of the tables for each position.
+    let tableBytes: Int
+
     private let profiles: [KeyProfile]
 
     /// - Throws: `CacheError` if there are statistics for another number of layers.
@@ -28,6 +31,7 @@ struct KeyProfiles {
         }
         guard !statistics.means.isEmpty, !statistics.rotary.isEmpty else {
             profiles = []
+            tableBytes = 0
             return
         }
         var tables: [RotaryEmbedding: RotaryPages] = [:]
@@ -44,6 +48,7 @@ struct KeyProfiles {
             }
         }
         self.profiles = profiles
+        tableBytes = tables.values.reduce(0) { $0 + $1.bytesPerPosition }
     }
 
     /// What is known of a layer's keys.

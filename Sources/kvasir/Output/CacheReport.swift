@@ -94,8 +94,10 @@ struct CacheReport {
             ("window", footprint.window), ("slack", footprint.slack),
             ("total", footprint.total),
         ]
+        let tables = plan.positionTableBytes * context
         return table(
-            columns: [["PART OF \(context.grouped) TOKENS", "BYTES"]] + parts.map { [$0.0, $0.1.grouped] })
+            columns: [["PART OF \(context.grouped) TOKENS", "BYTES"]] + parts.map { [$0.0, $0.1.grouped] }
+                + (tables > 0 ? [["tables, shared by all", tables.grouped]] : []))
     }
 
     // MARK: - For machines
