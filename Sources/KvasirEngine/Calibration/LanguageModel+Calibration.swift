@@ -10,6 +10,12 @@ extension LanguageModel {
     /// - Throws: as `ModelFiles` and `WeightError`, if the files have changed since they were loaded.
     public func fingerprint() throws -> String { try ModelFingerprint.of(ModelFiles(path: path).checkpoint.tensors) }
 
+    /// The file that codecs which need a calibration read; nil if there is none.
+    public var calibrationFile: String? {
+        let file = calibrationPath ?? CenterCalibration.path(beside: path)
+        return FileManager.default.fileExists(atPath: file) ? file : nil
+    }
+
     /// What is known of the keys, as far as a cache needs it.
     func keyStatistics(for cache: CacheConfiguration) throws -> KeyStatistics {
         try decoder.info.keyStatistics(

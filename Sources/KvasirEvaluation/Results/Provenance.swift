@@ -59,8 +59,10 @@ public struct ModelDescription: Codable, Sendable, Hashable {
     public let headSize: Int
     /// Bytes of the weights in memory.
     public let weightBytes: Int
-    /// SHA-256 of the file.
+    /// SHA-256 of the file; of a folder, the fingerprint of its tensors.
     public let sha256: String
+    /// SHA-256 of the calibration beside it, or of the one that was named; nil if there is none.
+    public let calibrationSHA256: String?
 
     /// Describes a loaded model; reads its file once more for the hash.
     ///
@@ -74,6 +76,20 @@ public struct ModelDescription: Codable, Sendable, Hashable {
         kvHeads = info.cacheShape.heads.kvHeads
         headSize = info.cacheShape.heads.headSize
         weightBytes = model.decoder.weightBytes
-        sha256 = try EvaluationFile.sha256(ofFile: model.path)
+        sha256 = try Self.hash(of: model)
+        calibrationSHA256 =
+            if let calibration = model.calibrationFile { try EvaluationFile.sha256(ofFile: calibration) } else { nil }
+    }
+
+    /// A folder has no bytes of its own: what tells its tensors apart stands for them.
+    private static func hash(of model: LanguageModel) throws(EvaluationError) -> String {
+        var isDirectory: ObjCBool = false
+        _ = FileManager.default.fileExists(atPath: model.path, isDirectory: &isDirectory)
+        guard isDirectory.boolValue else { return try EvaluationFile.sha256(ofFile: model.path) }
+        do {
+            return try model.fingerprint()
+        } catch {
+            throw EvaluationError(received: model.path, remedy: "\(error)")
+        }
     }
 }
