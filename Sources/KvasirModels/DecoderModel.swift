@@ -1,26 +1,58 @@
 public import KvasirCache
 public import KvasirCodecs
 
-/// A decoder-only language model of some family, its weights loaded.
+/// A decoder-only language model, its weights loaded: an embedding, layers of attention and MLP, an output head.
 ///
-/// Families differ in `forward` alone and reach memory only through `Operations`, so that another device can supply the
-/// same operations.
-public protocol DecoderModel: Sendable {
+/// The one forward pass of all families, which differ in what their layers are made of. It reaches memory only through
+/// `Operations`, so that another device can supply the same operations.
+public struct DecoderModel: Sendable {
     /// Sizes and names.
-    var info: ModelInfo { get }
-
+    public let info: ModelInfo
     /// Bytes of the weights in memory.
-    var weightBytes: Int { get }
+    public let weightBytes: Int
+
+    let embedding: InputEmbedding
+    let layers: [DecoderLayer]
+    let head: OutputHead
+    /// The different rotary embeddings of the layers; empty if positions are learned.
+    let rotary: [RotaryEmbedding]
+
+    /// Puts a model together from what was read of a checkpoint, all of whose tensors must have been asked for.
+    ///
+    /// - Throws: `ModelError` if the file has a tensor that nobody asked for: ignoring it would compute another model.
+    init(
+        _ info: ModelInfo, embedding: InputEmbedding, layers: [DecoderLayer], head: OutputHead,
+        rotary: [RotaryEmbedding] = [], from tensors: TensorLoader
+    ) throws(ModelError) {
+        try tensors.refuseUnused()
+        self.info = info
+        self.embedding = embedding
+        self.layers = layers
+        self.head = head
+        self.rotary = rotary
+        weightBytes = tensors.loadedBytes
+    }
 
     /// Runs the tokens of a step through all layers, stores their keys and values and counts them as cached.
     ///
     /// The final hidden states stay in `workspace` for `logits`.
-    func forward(_ step: ForwardStep, _ operations: Operations, _ workspace: DecoderWorkspace)
+    public func forward(_ step: ForwardStep, _ operations: Operations, _ workspace: DecoderWorkspace) {
+        workspace.resize(rows: step.rows)
+        operations.makeRotaryTables(for: step, rotary)
+        embedding.forward(step, operations, workspace)
+        for (index, layer) in layers.enumerated() {
+            layer.forward(index, step, operations, workspace)
+        }
+        operations.advance(step)
+    }
 
     /// Computes the logits of some rows of the last step: rows x `info.vocabularySize`.
-    func logits(
+    public func logits(
         rows: Range<Int>, _ operations: Operations, _ workspace: DecoderWorkspace,
-        into logits: UnsafeMutableBufferPointer<Float>)
+        into logits: UnsafeMutableBufferPointer<Float>
+    ) {
+        head.forward(rows: rows, operations, workspace, into: logits)
+    }
 }
 
 /// Sizes and names of a model.

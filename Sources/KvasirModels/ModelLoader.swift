@@ -16,7 +16,7 @@ public enum ModelLoader {
     ///
     /// - Throws: `ModelError` for a family or feature that is not supported and for numbers that contradict the tensors;
     ///   `GGUFError`, `WeightError` and what else the checkpoint throws for what is wrong with its files.
-    public static func load(_ checkpoint: Checkpoint, threads: ThreadPool) throws -> any DecoderModel {
+    public static func load(_ checkpoint: Checkpoint, threads: ThreadPool) throws -> DecoderModel {
         try family(of: checkpoint).load(checkpoint, threads)
     }
 
@@ -28,7 +28,7 @@ public enum ModelLoader {
     }
 
     /// Loads the model of a GGUF file.
-    public static func load(_ file: GGUFFile, threads: ThreadPool) throws -> any DecoderModel {
+    public static func load(_ file: GGUFFile, threads: ThreadPool) throws -> DecoderModel {
         try load(Checkpoint(file), threads: threads)
     }
 

@@ -7,7 +7,7 @@ import Testing
 
 /// A file that is no model of its family is refused in one line that names what is wrong.
 struct HostileModelTests {
-    private func load(_ draft: GGUFDraft) throws -> any DecoderModel {
+    private func load(_ draft: GGUFDraft) throws -> DecoderModel {
         try ModelLoader.load(draft.file(), threads: ThreadPool(threadCount: 1))
     }
 

@@ -6,31 +6,31 @@ public import KvasirTokenizers
 /// A model ready to run: its weights and its tokenizer, read from one file or one folder.
 public final class LanguageModel: Sendable {
     /// The decoder.
-    public let decoder: any DecoderModel
+    public let decoder: DecoderModel
     /// The tokenizer of the same file or folder.
     public let tokenizer: any Tokenizer
     /// The path of the file or folder.
     public let path: String
 
-    /// Where the calibration lies that codecs with '/center' need; beside the model if nil.
-    let calibrationPath: String?
+    /// Calibration files that codecs are given in place of those beside the model.
+    let calibrations: [String]
     private let chatTemplateSource: String?
 
     /// Loads a GGUF file, or a Hugging Face model folder: config.json, safetensors and the tokenizer's files.
     ///
     /// - Parameters:
     ///   - path: where the file or folder is.
-    ///   - calibration: the file of a calibration; that beside the model is looked for if nil.
+    ///   - calibrations: calibration files to use in place of those beside the model.
     ///   - threads: used to repack the weights.
     /// - Throws: `GGUFError`, `SafetensorsError`, `ModelConfigurationError`, `MappedFileError`, `WeightError`,
     ///   `ModelError`, `TokenizerFileError`, `TokenizerError` or `EngineError`, whichever says best what is wrong.
-    public init(path: String, calibration: String? = nil, threads: ThreadPool) throws {
+    public init(path: String, calibrations: [String] = [], threads: ThreadPool) throws {
         let files = try ModelFiles(path: path)
         // The vocabulary first: it is quick to check, the weights are not.
         (tokenizer, chatTemplateSource) = try files.texts()
         decoder = try ModelLoader.load(files.checkpoint, threads: threads)
         self.path = path
-        calibrationPath = calibration
+        self.calibrations = calibrations
         guard tokenizer.vocabularySize <= decoder.info.vocabularySize else {
             throw EngineError(
                 .inconsistentFile, received: "\(tokenizer.vocabularySize) tokens",

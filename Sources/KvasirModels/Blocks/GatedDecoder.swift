@@ -6,7 +6,7 @@ internal import KvasirWeights
 /// grouped-query attention with rotary embedding, SwiGLU.
 ///
 /// Grouped queries: Ainslie et al. (arXiv:2305.13245).
-struct GatedDecoder: DecoderModel {
+enum GatedDecoder {
     /// In what the families differ.
     struct Traits: Sendable {
         /// Which channels rotary embedding turns together.
@@ -19,22 +19,7 @@ struct GatedDecoder: DecoderModel {
         var isWindowOptional = false
     }
 
-    let info: ModelInfo
-    let weightBytes: Int
-
-    private let rotary: RotaryEmbedding
-    private let layers: [Layer]
-    private let finalNorm: Norm
-    private let head: OutputHead
-
-    private struct Layer: Sendable {
-        let attentionNorm: Norm
-        let attention: SelfAttention
-        let feedForwardNorm: Norm
-        let feedForward: GatedMLP
-    }
-
-    init(_ checkpoint: Checkpoint, _ traits: Traits, threads: ThreadPool) throws {
+    static func load(_ checkpoint: Checkpoint, _ traits: Traits, threads: ThreadPool) throws -> DecoderModel {
         let configuration = try DecoderConfiguration(checkpoint)
         let epsilon = try checkpoint.epsilon(.rmsEpsilon)
         let activation = try checkpoint.activation(["silu": GatedActivation.silu], default: .silu)
@@ -43,27 +28,25 @@ struct GatedDecoder: DecoderModel {
         func norm(_ role: TensorNames.Role, layer: Int? = nil) throws -> Norm {
             Norm(try tensors.vector(role, layer: layer, count: hidden), epsilon: epsilon)
         }
-        info = try Self.info(of: checkpoint, traits)
-        rotary = try RotaryEmbedding(
+        let rotary = try RotaryEmbedding(
             checkpoint, .llama(checkpoint.format), headSize: headSize, order: traits.channelOrder)
         tensors.passOver(.rotaryFactors)
         // One by one, not by `map`, which would first make room for as many layers as the file claims to have.
-        var layers: [Layer] = []
+        var layers: [DecoderLayer] = []
         for index in 0..<configuration.layers {
             layers.append(
-                Layer(
-                    attentionNorm: try norm(.attentionNorm, layer: index),
+                DecoderLayer(
+                    attentionNorms: SublayerNorms(before: try norm(.attentionNorm, layer: index)),
                     attention: try SelfAttention(
                         configuration, tensors, layer: index, bias: traits.hasProjectionBiases,
                         headNorm: traits.hasHeadNorms ? { Norm($0, epsilon: epsilon) } : nil),
-                    feedForwardNorm: try norm(.feedForwardNorm, layer: index),
+                    rotary: 0, feedForwardNorms: SublayerNorms(before: try norm(.feedForwardNorm, layer: index)),
                     feedForward: try GatedMLP(configuration, tensors, layer: index, activation)))
         }
-        self.layers = layers
-        finalNorm = try norm(.outputNorm)
-        head = try OutputHead(checkpoint, tensors, columns: hidden)
-        try tensors.refuseUnused()
-        weightBytes = tensors.loadedBytes
+        let head = try OutputHead(checkpoint, tensors, norm: try norm(.outputNorm), columns: hidden)
+        return try DecoderModel(
+            try info(of: checkpoint, traits), embedding: InputEmbedding(tokens: head.embedding), layers: layers,
+            head: head, rotary: [rotary], from: tensors)
     }
 
     /// Sizes and names, read without repacking a weight.
@@ -82,30 +65,5 @@ struct GatedDecoder: DecoderModel {
                 // Qwen names the first layer with a window; Mistral has one in all of them.
                 layer >= (try checkpoint.metadata.integer(ifPresent: "max_window_layers") ?? 0)
             }, keyBiases: traits.hasProjectionBiases ? try checkpoint.keyBiases(names, configuration) : [])
-    }
-
-    func forward(_ step: ForwardStep, _ operations: Operations, _ workspace: DecoderWorkspace) {
-        workspace.resize(rows: step.rows)
-        let (hidden, normed, delta) = (workspace.hidden.matrix, workspace.normed.matrix, workspace.delta.matrix)
-        let rotary = operations.rotaryTable(for: step, rotary)
-        operations.embed(step, from: head.embedding, into: hidden)
-        for (index, layer) in layers.enumerated() {
-            operations.normalize(hidden, layer.attentionNorm, into: normed)
-            layer.attention.forward(layer: index, step, operations, workspace, rotary: rotary)
-            operations.add(delta, to: hidden)
-            operations.normalize(hidden, layer.feedForwardNorm, into: normed)
-            layer.feedForward.forward(operations, workspace)
-            operations.add(delta, to: hidden)
-        }
-        operations.advance(step)
-    }
-
-    func logits(
-        rows: Range<Int>, _ operations: Operations, _ workspace: DecoderWorkspace,
-        into logits: UnsafeMutableBufferPointer<Float>
-    ) {
-        let normed = workspace.normed.matrix.rows(0..<rows.count)
-        operations.normalize(workspace.hidden.matrix.rows(rows), finalNorm, into: normed)
-        head.forward(normed, operations, into: logits)
     }
 }

@@ -1,10 +1,10 @@
 internal import KvasirNumerics
 
 /// An MLP whose hidden layer is gated: `down(activation(gate(x)) * up(x))`; no biases.
-struct GatedMLP: Sendable {
-    private let gateAndUp: LinearLayer
-    private let down: LinearLayer
-    private let activation: GatedActivation
+struct GatedMLP: FeedForward {
+    let gateAndUp: LinearLayer
+    let down: LinearLayer
+    let activation: GatedActivation
 
     init(
         _ configuration: DecoderConfiguration, _ tensors: TensorLoader, layer: Int, _ activation: GatedActivation
@@ -17,7 +17,6 @@ struct GatedMLP: Sendable {
         self.activation = activation
     }
 
-    /// Takes `workspace.normed` and leaves the result in `workspace.delta`.
     func forward(_ operations: Operations, _ workspace: DecoderWorkspace) {
         let both = workspace.gateAndUp.matrix
         let gate = both.columns(0..<both.columns / 2)

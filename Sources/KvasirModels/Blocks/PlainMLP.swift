@@ -1,10 +1,10 @@
 internal import KvasirNumerics
 
 /// An MLP with one hidden layer: `down(activation(up(x)))`, both with biases.
-struct PlainMLP: Sendable {
-    private let up: LinearLayer
-    private let down: LinearLayer
-    private let activation: PlainActivation
+struct PlainMLP: FeedForward {
+    let up: LinearLayer
+    let down: LinearLayer
+    let activation: PlainActivation
 
     /// - Parameter isTransposed: whether the file has input channels as rows.
     init(
@@ -21,7 +21,6 @@ struct PlainMLP: Sendable {
         self.activation = activation
     }
 
-    /// Takes `workspace.normed` and leaves the result in `workspace.delta`.
     func forward(_ operations: Operations, _ workspace: DecoderWorkspace) {
         let hidden = workspace.gateAndUp.matrix.columns(0..<up.rows)
         operations.multiply(workspace.normed.matrix, up, into: hidden)

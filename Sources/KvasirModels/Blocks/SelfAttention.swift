@@ -13,8 +13,8 @@ struct SelfAttention: Sendable {
     /// What scores are multiplied by.
     let factor: Float
 
-    private let queryHeads: Int
-    private let heads: HeadShape
+    let queryHeads: Int
+    let heads: HeadShape
 
     init(
         _ configuration: DecoderConfiguration, projections: LinearLayer, output: LinearLayer, queryNorm: Norm? = nil,
@@ -62,22 +62,42 @@ struct SelfAttention: Sendable {
     func forward(
         layer: Int, _ step: ForwardStep, _ operations: Operations, _ workspace: DecoderWorkspace, rotary: RotaryTable?
     ) {
-        let attended = workspace.attended.matrix
-        let all = workspace.projections.matrix
-        let keyStart = attended.columns
-        let valueStart = keyStart + heads.width
-        let queries = all.columns(0..<keyStart)
-        let keys = all.columns(keyStart..<valueStart)
-        let values = all.columns(valueStart..<all.columns)
-        operations.multiply(workspace.normed.matrix, projections, into: all)
-        if let queryNorm { operations.normalize(queries, heads: queryHeads, queryNorm) }
-        if let keyNorm { operations.normalize(keys, heads: heads.kvHeads, keyNorm) }
-        if let rotary {
-            operations.rotate(queries, heads: queryHeads, rotary)
-            operations.rotate(keys, heads: heads.kvHeads, rotary)
-        }
+        let parts = project(operations, workspace)
+        if let rotary { rotate(parts, rotary, operations) }
         operations.attend(
-            layer: layer, step, queries: queries, keys: keys, values: values, factor: factor, into: attended)
-        operations.multiply(attended, output, into: workspace.delta.matrix)
+            layer: layer, step, queries: parts.queries, keys: parts.keys, values: parts.values, factor: factor,
+            into: workspace.attended.matrix)
+        operations.multiply(workspace.attended.matrix, output, into: workspace.delta.matrix)
+    }
+
+    /// Queries, keys and values of a step's rows: heads side by side.
+    struct Parts {
+        let queries: FloatMatrix
+        let keys: FloatMatrix
+        let values: FloatMatrix
+    }
+
+    /// Views of queries, keys and values that lie side by side.
+    func parts(of all: FloatMatrix) -> Parts {
+        let keyStart = queryHeads * heads.headSize
+        let valueStart = keyStart + heads.width
+        return Parts(
+            queries: all.columns(0..<keyStart), keys: all.columns(keyStart..<valueStart),
+            values: all.columns(valueStart..<all.columns))
+    }
+
+    /// Computes queries, keys and values, normed by head and not yet turned, from `workspace.normed`.
+    func project(_ operations: Operations, _ workspace: DecoderWorkspace) -> Parts {
+        let parts = parts(of: workspace.projections.matrix)
+        operations.multiply(workspace.normed.matrix, projections, into: workspace.projections.matrix)
+        if let queryNorm { operations.normalize(parts.queries, heads: queryHeads, queryNorm) }
+        if let keyNorm { operations.normalize(parts.keys, heads: heads.kvHeads, keyNorm) }
+        return parts
+    }
+
+    /// Turns queries and keys by position.
+    func rotate(_ parts: Parts, _ rotary: RotaryTable, _ operations: Operations) {
+        operations.rotate(parts.queries, heads: queryHeads, rotary)
+        operations.rotate(parts.keys, heads: heads.kvHeads, rotary)
     }
 }

@@ -4,36 +4,21 @@ internal import KvasirWeights
 
 extension ModelFamily {
     /// GPT-2.
-    static let gpt2 = ModelFamily(gguf: ["gpt2"], huggingFace: ["gpt2"], GPT2Model.self)
+    static let gpt2 = ModelFamily(gguf: ["gpt2"], huggingFace: ["gpt2"], load: GPT2.load, info: GPT2.info)
 }
 
 /// GPT-2: layer norms before attention and MLP, learned positions, GELU, biases everywhere.
 ///
 /// Source: Radford et al., "Language models are unsupervised multitask learners" (2019), section 2.3. Hugging Face folders
 /// have input channels as rows; GGUF files have output channels, as all others.
-struct GPT2Model: LoadableModel {
-    let info: ModelInfo
-    let weightBytes: Int
-
-    private let positions: WeightTensor
-    private let layers: [Layer]
-    private let finalNorm: Norm
-    private let head: OutputHead
-
-    private struct Layer: Sendable {
-        let attentionNorm: Norm
-        let attention: SelfAttention
-        let feedForwardNorm: Norm
-        let feedForward: PlainMLP
-    }
-
-    init(_ checkpoint: Checkpoint, threads: ThreadPool) throws {
+enum GPT2 {
+    static func load(_ checkpoint: Checkpoint, threads: ThreadPool) throws -> DecoderModel {
         let configuration = try DecoderConfiguration(checkpoint, feedForwardSize: { 4 * $0 })
         let epsilon = try checkpoint.epsilon(.layerEpsilon)
         let activation = try checkpoint.activation(
             ["gelu_new": PlainActivation.geluTanh, "gelu_pytorch_tanh": .geluTanh, "relu": .relu], default: .geluTanh)
-        try Self.refuseVariants(checkpoint)
-        let tensors = try TensorLoader(checkpoint, names: Self.names(checkpoint.format), threads: threads)
+        try refuseVariants(checkpoint)
+        let tensors = try TensorLoader(checkpoint, names: names(checkpoint.format), threads: threads)
         let hidden = configuration.hiddenSize
         let isTransposed = checkpoint.format == .huggingFace
         func norm(_ role: TensorNames.Role, layer: Int? = nil) throws -> Norm {
@@ -41,8 +26,8 @@ struct GPT2Model: LoadableModel {
                 try tensors.vector(role, layer: layer, count: hidden),
                 bias: try tensors.vector(role, layer: layer, count: hidden, ".bias"), epsilon: epsilon)
         }
-        positions = try tensors.table(.positionEmbedding, columns: hidden, rows: configuration.contextLength)
-        var layers: [Layer] = []
+        let positions = try tensors.table(.positionEmbedding, columns: hidden, rows: configuration.contextLength)
+        var layers: [DecoderLayer] = []
         for index in 0..<configuration.layers {
             func linear(_ role: TensorNames.Role, rows: Int) throws -> LinearLayer {
                 LinearLayer(
@@ -50,23 +35,23 @@ struct GPT2Model: LoadableModel {
                         role, layer: index, columns: hidden, rows: rows, bias: true, isTransposed: isTransposed))
             }
             layers.append(
-                Layer(
-                    attentionNorm: try norm(.attentionNorm, layer: index),
+                DecoderLayer(
+                    attentionNorms: SublayerNorms(before: try norm(.attentionNorm, layer: index)),
                     attention: SelfAttention(
                         configuration, projections: try linear(.queryKeyValue, rows: 3 * hidden),
                         output: try linear(.attentionOutput, rows: hidden)),
-                    feedForwardNorm: try norm(.feedForwardNorm, layer: index),
+                    feedForwardNorms: SublayerNorms(before: try norm(.feedForwardNorm, layer: index)),
                     feedForward: try PlainMLP(
                         configuration, tensors, layer: index, activation, isTransposed: isTransposed)))
         }
-        self.layers = layers
-        finalNorm = try norm(.outputNorm)
-        head = try OutputHead(checkpoint, tensors, columns: hidden)
-        try tensors.refuseUnused()
-        weightBytes = tensors.loadedBytes
-        info = try Self.info(of: checkpoint)
+        let head = try OutputHead(checkpoint, tensors, norm: try norm(.outputNorm), columns: hidden)
+        return try DecoderModel(
+            try info(of: checkpoint),
+            embedding: InputEmbedding(tokens: head.embedding, positions: InputEmbedding.Positions(table: positions)),
+            layers: layers, head: head, from: tensors)
     }
 
+    /// Sizes and names, read without repacking a weight.
     static func info(of checkpoint: Checkpoint) throws -> ModelInfo {
         try DecoderConfiguration(checkpoint, feedForwardSize: { 4 * $0 }).info(
             of: checkpoint, names: names(checkpoint.format))
@@ -93,31 +78,5 @@ struct GPT2Model: LoadableModel {
                 .unsupportedFeature, received: "\(key) = \(!expected)",
                 remedy: "this variant of GPT-2 is not supported; use a model with \(expected)")
         }
-    }
-
-    func forward(_ step: ForwardStep, _ operations: Operations, _ workspace: DecoderWorkspace) {
-        workspace.resize(rows: step.rows)
-        let (hidden, normed, delta) = (workspace.hidden.matrix, workspace.normed.matrix, workspace.delta.matrix)
-        operations.embed(step, from: head.embedding, into: hidden)
-        operations.embedPositions(step, from: positions, into: delta)
-        operations.add(delta, to: hidden)
-        for (index, layer) in layers.enumerated() {
-            operations.normalize(hidden, layer.attentionNorm, into: normed)
-            layer.attention.forward(layer: index, step, operations, workspace, rotary: nil)
-            operations.add(delta, to: hidden)
-            operations.normalize(hidden, layer.feedForwardNorm, into: normed)
-            layer.feedForward.forward(operations, workspace)
-            operations.add(delta, to: hidden)
-        }
-        operations.advance(step)
-    }
-
-    func logits(
-        rows: Range<Int>, _ operations: Operations, _ workspace: DecoderWorkspace,
-        into logits: UnsafeMutableBufferPointer<Float>
-    ) {
-        let normed = workspace.normed.matrix.rows(0..<rows.count)
-        operations.normalize(workspace.hidden.matrix.rows(rows), finalNorm, into: normed)
-        head.forward(normed, operations, into: logits)
     }
 }

@@ -5,40 +5,21 @@ internal import KvasirWeights
 
 extension ModelFamily {
     /// Gemma 3, text only.
-    static let gemma3 = ModelFamily(gguf: ["gemma3"], huggingFace: ["gemma3_text"], Gemma3Model.self)
+    static let gemma3 = ModelFamily(
+        gguf: ["gemma3"], huggingFace: ["gemma3_text"], load: Gemma3.load, info: Gemma3.info)
 }
 
 /// Gemma 3: norms before and after attention and MLP, queries and keys normed by head, most layers with a sliding window
 /// and a rotary base of their own, a scaled embedding, GELU.
 ///
 /// Source: Gemma Team, "Gemma 3 technical report" (arXiv:2503.19786), section 2.
-struct Gemma3Model: LoadableModel {
-    let info: ModelInfo
-    let weightBytes: Int
-
-    /// Of layers that attend to everything, and of those with a window.
-    private let rotary: (full: RotaryEmbedding, sliding: RotaryEmbedding)
-    private let embeddingScale: Float
-    private let layers: [Layer]
-    private let finalNorm: Norm
-    private let head: OutputHead
-
-    private struct Layer: Sendable {
-        let isSliding: Bool
-        let attentionNorm: Norm
-        let attention: SelfAttention
-        let attentionPostNorm: Norm
-        let feedForwardNorm: Norm
-        let feedForward: GatedMLP
-        let feedForwardPostNorm: Norm
-    }
-
-    init(_ checkpoint: Checkpoint, threads: ThreadPool) throws {
+enum Gemma3 {
+    static func load(_ checkpoint: Checkpoint, threads: ThreadPool) throws -> DecoderModel {
         let configuration = try DecoderConfiguration(checkpoint)
         let epsilon = try checkpoint.epsilon(.rmsEpsilon)
-        try Self.refuseWhatIsMissing(checkpoint)
+        try refuseWhatIsMissing(checkpoint)
         let activation = try checkpoint.activation(["gelu_pytorch_tanh": GatedActivation.geluTanh], default: .geluTanh)
-        let tensors = try TensorLoader(checkpoint, names: Self.names(checkpoint.format), threads: threads)
+        let tensors = try TensorLoader(checkpoint, names: names(checkpoint.format), threads: threads)
         let (hidden, headSize) = (configuration.hiddenSize, configuration.heads.headSize)
         // Norms multiply by one more than the weights of a Hugging Face folder; GGUF files have the sum.
         let addend: Float = checkpoint.format == .gguf ? 0 : 1
@@ -46,30 +27,31 @@ struct Gemma3Model: LoadableModel {
         func norm(_ role: TensorNames.Role, layer: Int? = nil) throws -> Norm {
             makeNorm(try tensors.vector(role, layer: layer, count: hidden))
         }
-        info = try Self.info(of: checkpoint)
-        rotary = try Self.rotary(checkpoint, headSize: headSize)
-        embeddingScale = Float(hidden).squareRoot()
-        let factor = try Self.scoreFactor(checkpoint, configuration)
-        var layers: [Layer] = []
+        let info = try info(of: checkpoint)
+        let rotary = try rotary(checkpoint, headSize: headSize)
+        let factor = try scoreFactor(checkpoint, configuration)
+        var layers: [DecoderLayer] = []
         for index in 0..<configuration.layers {
             layers.append(
-                Layer(
-                    isSliding: info.cacheShape.window(layer: index) != nil,
-                    attentionNorm: try norm(.attentionNorm, layer: index),
+                DecoderLayer(
+                    attentionNorms: SublayerNorms(
+                        before: try norm(.attentionNorm, layer: index),
+                        after: try norm(.attentionPostNorm, layer: index)),
                     attention: try SelfAttention(
                         configuration, tensors, layer: index, headNorm: makeNorm, factor: factor),
-                    attentionPostNorm: try norm(.attentionPostNorm, layer: index),
-                    feedForwardNorm: try norm(.feedForwardNorm, layer: index),
-                    feedForward: try GatedMLP(configuration, tensors, layer: index, activation),
-                    feedForwardPostNorm: try norm(.feedForwardPostNorm, layer: index)))
+                    rotary: info.cacheShape.window(layer: index) == nil ? 0 : 1,
+                    feedForwardNorms: SublayerNorms(
+                        before: try norm(.feedForwardNorm, layer: index),
+                        after: try norm(.feedForwardPostNorm, layer: index)),
+                    feedForward: try GatedMLP(configuration, tensors, layer: index, activation)))
         }
-        self.layers = layers
-        finalNorm = try norm(.outputNorm)
-        head = try OutputHead(checkpoint, tensors, columns: hidden)
-        try tensors.refuseUnused()
-        weightBytes = tensors.loadedBytes
+        let head = try OutputHead(checkpoint, tensors, norm: try norm(.outputNorm), columns: hidden)
+        return try DecoderModel(
+            info, embedding: InputEmbedding(tokens: head.embedding, scale: Float(hidden).squareRoot()), layers: layers,
+            head: head, rotary: [rotary.full, rotary.sliding], from: tensors)
     }
 
+    /// Sizes and names, read without repacking a weight.
     static func info(of checkpoint: Checkpoint) throws -> ModelInfo {
         let configuration = try DecoderConfiguration(checkpoint)
         // Where the file does not list the layers: every sixth attends to everything.
@@ -147,35 +129,5 @@ struct Gemma3Model: LoadableModel {
             throw ModelError(
                 .unsupportedFeature, received: key, remedy: "only models that generate text are supported")
         }
-    }
-
-    func forward(_ step: ForwardStep, _ operations: Operations, _ workspace: DecoderWorkspace) {
-        workspace.resize(rows: step.rows)
-        let (hidden, normed, delta) = (workspace.hidden.matrix, workspace.normed.matrix, workspace.delta.matrix)
-        let full = operations.rotaryTable(for: step, rotary.full)
-        let sliding = operations.rotaryTable(for: step, rotary.sliding, place: 1)
-        operations.embed(step, from: head.embedding, into: hidden)
-        operations.scale(hidden, by: embeddingScale)
-        for (index, layer) in layers.enumerated() {
-            operations.normalize(hidden, layer.attentionNorm, into: normed)
-            layer.attention.forward(
-                layer: index, step, operations, workspace, rotary: layer.isSliding ? sliding : full)
-            operations.normalize(delta, layer.attentionPostNorm, into: delta)
-            operations.add(delta, to: hidden)
-            operations.normalize(hidden, layer.feedForwardNorm, into: normed)
-            layer.feedForward.forward(operations, workspace)
-            operations.normalize(delta, layer.feedForwardPostNorm, into: delta)
-            operations.add(delta, to: hidden)
-        }
-        operations.advance(step)
-    }
-
-    func logits(
-        rows: Range<Int>, _ operations: Operations, _ workspace: DecoderWorkspace,
-        into logits: UnsafeMutableBufferPointer<Float>
-    ) {
-        let normed = workspace.normed.matrix.rows(0..<rows.count)
-        operations.normalize(workspace.hidden.matrix.rows(rows), finalNorm, into: normed)
-        head.forward(normed, operations, into: logits)
     }
 }

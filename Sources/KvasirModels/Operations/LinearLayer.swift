@@ -52,6 +52,16 @@ final class LinearLayer: Sendable {
         self.tiles = tiles
     }
 
+    /// Writes the weights of one output as floats.
+    func unpackRow(_ row: Int, into values: UnsafeMutablePointer<Float>) {
+        var first = 0
+        for weight in weights {
+            if row < first + weight.rows { return weight.unpackRow(row - first, into: values) }
+            first += weight.rows
+        }
+        preconditionFailure("row outside the layer")
+    }
+
     /// The matrices as the kernels take them; valid while this object lives.
     var kernelParts: UnsafeBufferPointer<LinearPart> { UnsafeBufferPointer(parts.elements) }
 }

@@ -1,7 +1,5 @@
 internal import CKvasir
-internal import Foundation
 internal import KvasirCache
-internal import KvasirCodecs
 internal import KvasirNumerics
 internal import KvasirWeights
 
@@ -90,39 +88,6 @@ extension Operations {
     func add(_ delta: FloatMatrix, to hidden: FloatMatrix) {
         forEachChunk(of: hidden.rows, AddWork(kernels: elementwise, delta: delta, hidden: hidden))
     }
-
-    /// Computes the cosines and sines of every row of a step: pair i of a head turns by position x frequency i.
-    ///
-    /// Angles are computed in double precision: in single precision those of late positions would be off by a thousandth of
-    /// a turn.
-    ///
-    /// - Parameter place: which table, for a model with several; each stays valid until the next step.
-    func rotaryTable(for step: ForwardStep, _ embedding: RotaryEmbedding, place: Int = 0) -> RotaryTable {
-        let pairs = embedding.frequencies.count
-        while rotary.count <= place { rotary.append(RotaryBuffer()) }
-        let cosines = rotary[place].reserve(2 * step.rows * pairs)
-        let sines = cosines + step.rows * pairs
-        for (pair, frequency) in embedding.frequencies.enumerated() {
-            var row = 0
-            for segment in step.segments {
-                for position in segment.sequence.count..<segment.sequence.count + segment.tokens.count {
-                    let angle = Double(position) * frequency
-                    cosines[row * pairs + pair] = Float(cos(angle))
-                    sines[row * pairs + pair] = Float(sin(angle))
-                    row += 1
-                }
-            }
-        }
-        return RotaryTable(cosines: cosines, sines: sines, pairs: pairs, order: embedding.order)
-    }
-
-    /// Turns the pairs of channels of every head by the row's angles; channels beyond the table's pairs stay.
-    func rotate(_ values: FloatMatrix, heads: Int, _ table: RotaryTable) {
-        let kernel =
-            table.order == .halves ? elementwise.pointee.rope_half : elementwise.pointee.rope_interleaved
-        guard let kernel else { preconditionFailure("every table of kernels is complete") }
-        forEachChunk(of: values.rows, RotateWork(kernel: kernel, table: table, values: values, heads: heads))
-    }
 }
 
 /// Where the embeddings of tokens are read from.
@@ -138,26 +103,6 @@ enum EmbeddingTable: Sendable {
             tensor.dequantizedRow(token, into: UnsafeMutableBufferPointer(start: values, count: tensor.columns))
         case .head(let weight): weight.unpackRow(token, into: values)
         }
-    }
-}
-
-/// Cosines and sines of a step: rows x pairs; valid until the next step.
-struct RotaryTable {
-    let cosines: UnsafePointer<Float>
-    let sines: UnsafePointer<Float>
-    let pairs: Int
-    let order: ChannelOrder
-}
-
-/// The memory of a rotary table.
-final class RotaryBuffer {
-    private var values = AlignedBuffer<Float>(zeroed: 0)
-
-    var byteCount: Int { values.byteCount }
-
-    func reserve(_ count: Int) -> UnsafeMutablePointer<Float> {
-        values.reserve(count)
-        return values.pointer
     }
 }
 
@@ -222,24 +167,6 @@ private struct AddWork: ParallelWork {
     func perform(item: Int, worker: Int) {
         for row in chunk(item, of: hidden.rows) {
             kernels.pointee.add(hidden.row(row), delta.row(row), hidden.columns)
-        }
-    }
-}
-
-private struct RotateWork: ParallelWork {
-    let kernel: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
-    let table: RotaryTable
-    let values: FloatMatrix
-    let heads: Int
-
-    func perform(item: Int, worker: Int) {
-        let headSize = values.columns / heads
-        for row in chunk(item, of: values.rows) {
-            for head in 0..<heads {
-                kernel(
-                    values.row(row) + head * headSize, table.cosines + row * table.pairs,
-                    table.sines + row * table.pairs, table.pairs)
-            }
         }
     }
 }

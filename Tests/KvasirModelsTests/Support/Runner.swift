@@ -5,14 +5,14 @@ import KvasirWeights
 
 /// A model with a cache, run step by step as an engine would.
 final class Runner {
-    let model: any DecoderModel
+    let model: DecoderModel
     let plan: CachePlan
     private let pool: PagePool
     private let operations: Operations
     private let workspace: DecoderWorkspace
 
     init(
-        _ model: any DecoderModel, cache: String, instructionSet: InstructionSet, threads: ThreadPool,
+        _ model: DecoderModel, cache: String, instructionSet: InstructionSet, threads: ThreadPool,
         precision: LinearPrecision = .float32
     ) throws {
         self.model = model
