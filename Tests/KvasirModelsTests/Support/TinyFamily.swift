@@ -53,6 +53,31 @@ enum TinyFamily: String, CaseIterable, Sendable, CustomTestStringConvertible {
         try JSONDecoder().decode(Description.self, from: Data(contentsOf: url(".json")))
     }
 
+    /// The gradients of keys and values of every layer, as scripts/fixtures/make-tiny-gradients.py writes them.
+    ///
+    /// - Parameter parts: how many there are.
+    func referenceGradients(parts: Int) throws -> [[Float]] {
+        let data = try Data(contentsOf: url(".gradients"))
+        let count = data.count / 4 / parts
+        return data.withUnsafeBytes { bytes in
+            (0..<parts).map { part in
+                (0..<count).map { index in
+                    let bits = bytes.loadUnaligned(fromByteOffset: (part * count + index) * 4, as: UInt32.self)
+                    return Float(bitPattern: UInt32(littleEndian: bits))
+                }
+            }
+        }
+    }
+
+    /// The mean cross-entropy of the next token over the prompt.
+    func referenceLoss() throws -> Double {
+        let path = "Fixtures/families/gradients.json"
+        guard let url = Bundle.module.resourceURL?.appending(path: path),
+            let loss = try JSONDecoder().decode([String: Double].self, from: Data(contentsOf: url))[rawValue]
+        else { throw Missing(path: path) }
+        return loss
+    }
+
     /// The logits of the last positions of the prompt.
     func referenceLogits() throws -> [[Float]] {
         let data = try Data(contentsOf: url(".logits"))
