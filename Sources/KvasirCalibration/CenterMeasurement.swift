@@ -94,7 +94,6 @@ public struct CenterMeasurement {
                 remedy: "the model overflows on this text; use another text or another file of the model")
         }
         return CenterCalibration(
-            model: try engine.model.fingerprint(), order: engine.model.decoder.info.rotary[0].order,
-            source: source, tokens: tokens, means: means)
+            origin: try engine.model.calibrationOrigin(source: source, tokens: tokens), means: means)
     }
 }

@@ -27,8 +27,8 @@ public protocol CacheCodec: Sendable {
     /// Which form of the keys the codec stores.
     var keySpace: KeySpace { get }
 
-    /// Whether the codec needs statistics of the model that `kvasir calibrate` gathers.
-    var needsCalibration: Bool { get }
+    /// What `kvasir calibrate` must have measured of the model.
+    var calibrations: Set<CalibrationKind> { get }
 
     /// Binds the codec to the keys of a layer.
     ///
@@ -45,13 +45,15 @@ public protocol CacheCodec: Sendable {
 public enum KeySpace: String, Sendable, Hashable, Codable {
     /// As the scores use them.
     case afterRotary = "after rotary"
+    /// As the projection gives them, not yet turned by position.
+    case beforeRotary = "before rotary"
 }
 
 extension CacheCodec {
     /// After rotary embedding, as a rule.
     public var keySpace: KeySpace { .afterRotary }
-    /// No, as a rule.
-    public var needsCalibration: Bool { false }
+    /// Nothing, as a rule.
+    public var calibrations: Set<CalibrationKind> { [] }
 }
 
 /// A codec bound to one part (the keys, or the values, of one layer) of a page.

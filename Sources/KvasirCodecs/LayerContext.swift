@@ -6,28 +6,37 @@ public struct LayerContext: Sendable {
     public let shape: HeadShape
     /// Which kernels.
     public let instructionSet: InstructionSet
-    /// What `kvasir calibrate` and the model's family say of the layer's keys; nil if nobody said anything.
-    public let keys: KeyProfile?
+    /// How keys are turned by position; nil if they are not, or nobody said how.
+    public let rotary: RotaryEmbedding?
+    /// The mean key; nil if it was not measured.
+    public let mean: KeyMean?
+    /// The codebooks that were measured.
+    public let codebooks: [CalibrationKind: LayerCodebooks]
 
     /// Describes a layer.
-    public init(shape: HeadShape, instructionSet: InstructionSet, keys: KeyProfile? = nil) {
+    public init(
+        shape: HeadShape, instructionSet: InstructionSet, rotary: RotaryEmbedding? = nil, mean: KeyMean? = nil,
+        codebooks: [CalibrationKind: LayerCodebooks] = [:]
+    ) {
         self.shape = shape
         self.instructionSet = instructionSet
-        self.keys = keys
+        self.rotary = rotary
+        self.mean = mean
+        self.codebooks = codebooks
     }
 }
 
-/// What is known of the keys of one layer.
-public struct KeyProfile: Sendable {
-    /// How they are turned by position, ready for kernels; nil if they are not.
-    public let rotary: RotaryPages?
-    /// The mean key before rotary embedding, all KV heads; nil if it was not measured.
-    public let means: [Float]?
+/// The mean key of a layer, and the table its share of a score is computed with.
+public struct KeyMean: Sendable {
+    /// Before rotary embedding, all KV heads.
+    public let values: [Float]
+    /// The turns of all positions, packed like keys.
+    public let rotary: RotaryPages
 
-    /// Describes the keys of a layer.
-    public init(rotary: RotaryPages?, means: [Float]?) {
+    /// Describes the mean of a layer's keys.
+    public init(_ values: [Float], rotary: RotaryPages) {
+        self.values = values
         self.rotary = rotary
-        self.means = means
     }
 }
 

@@ -48,7 +48,7 @@ public final class InferenceEngine {
         self.threads = threads
         self.contextLength = try Self.contextLength(contextLength, for: info)
         plan = try CachePlan(
-            cache, shape: info.cacheShape, keys: try model.keyStatistics(for: cache),
+            cache, shape: info.cacheShape, statistics: try model.statistics(for: cache),
             instructionSet: cacheInstructionSet ?? instructionSet)
         pool = PagePool(plan: plan, budget: cacheBudget)
         operations = Operations(plan: plan, instructionSet: instructionSet, threads: threads, precision: precision)

@@ -47,7 +47,7 @@ import Testing
         let means = means(shape)
         return try CodecFixture(
             codec: CenteredCodec(base: CodecRegistry.codec(named: base)), shape: shape, tokens: tokens,
-            instructionSet: instructionSet, profile: KeyProfile(rotary: rotary, means: means),
+            instructionSet: instructionSet, mean: KeyMean(means, rotary: rotary),
             values: CodecRegistry.codec(named: "f32"), step: step
         ) { generator, count in
             let noise = generator.normals(count)
@@ -113,7 +113,7 @@ import Testing
 
     @Test func namesAndRefusals() throws {
         #expect(try CodecRegistry.codec(named: "nf4/center/rot/b64").name == "nf4/b64/rot/center")
-        #expect(try CodecRegistry.codec(named: "nf4/rot/center").needsCalibration)
+        #expect(try CodecRegistry.codec(named: "nf4/rot/center").calibrations == [.center])
         let twice = #expect(throws: CodecError.self) { try CodecRegistry.codec(named: "nf4/center/center") }
         #expect(twice?.reason == .unknownParameter)
         let codec = try CodecRegistry.codec(named: "nf4/center")
@@ -124,7 +124,7 @@ import Testing
         let rotary = try RotaryPages(Self.geometry(.halves, pairs: 32), headSize: 64, instructionSet: .best)
         for means in [[Float](repeating: 0, count: 191), [Float](repeating: .nan, count: 192)] {
             let layer = LayerContext(
-                shape: Self.shapes[0], instructionSet: .best, keys: KeyProfile(rotary: rotary, means: means))
+                shape: Self.shapes[0], instructionSet: .best, mean: KeyMean(means, rotary: rotary))
             #expect(throws: CodecError.self) { try codec.keys(of: layer) }
         }
         #expect(throws: CodecError.self) {

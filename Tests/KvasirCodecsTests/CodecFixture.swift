@@ -23,12 +23,12 @@ final class CodecFixture {
 
     init(
         codec: any CacheCodec, shape: HeadShape, tokens: Int, instructionSet: InstructionSet,
-        profile: KeyProfile? = nil, values valueCodec: (any CacheCodec)? = nil, step: Int = 1,
+        mean: KeyMean? = nil, values valueCodec: (any CacheCodec)? = nil, step: Int = 1,
         vectors: (inout PlainGenerator, Int) -> [Float] = { $0.normals($1) }
     ) throws {
         self.shape = shape
         self.tokens = tokens
-        let layer = LayerContext(shape: shape, instructionSet: instructionSet, keys: profile)
+        let layer = LayerContext(shape: shape, instructionSet: instructionSet, mean: mean)
         keys = try codec.keys(of: layer)
         values = try (valueCodec ?? codec).values(of: layer)
         keys.reserve(positions: max(tokens, 1))

@@ -11,9 +11,9 @@ public import KvasirCodecs
 /// The first clause is a codec for keys and values, one for each, or the name of a preset. It prints itself canonically,
 /// presets written out, and parses what it prints.
 public struct CacheConfiguration: Sendable, Hashable, CustomStringConvertible {
-    /// Whether some layer's codec needs what `kvasir calibrate` measures.
-    public var needsCalibration: Bool {
-        codecs.needsCalibration || overrides.contains(where: \.codecs.needsCalibration)
+    /// What `kvasir calibrate` must have measured for the codecs of some layer.
+    public var calibrations: Set<CalibrationKind> {
+        overrides.reduce(codecs.calibrations) { $0.union($1.codecs.calibrations) }
     }
 
     /// The codecs of all layers that no override names.
@@ -90,9 +90,9 @@ public struct CodecPair: Sendable, Hashable, CustomStringConvertible {
         values = canonicalValues
     }
 
-    /// Whether a codec of the pair needs what `kvasir calibrate` measures.
-    var needsCalibration: Bool {
-        [keys, values].contains { (try? CodecRegistry.codec(named: $0))?.needsCalibration == true }
+    /// What `kvasir calibrate` must have measured for one of the codecs.
+    var calibrations: Set<CalibrationKind> {
+        [keys, values].reduce(into: []) { $0.formUnion((try? CodecRegistry.codec(named: $1))?.calibrations ?? []) }
     }
 
     /// Creates a pair from the names of two codecs.

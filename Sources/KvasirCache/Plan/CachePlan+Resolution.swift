@@ -65,23 +65,18 @@ extension CachePlan {
     /// Places the parts of one layer after the other in the packed page and in the window page.
     struct Layout {
         private let configuration: CacheConfiguration
-        private let profiles: KeyProfiles
+        private let contexts: LayerContexts
         private let shape: CacheShape
-        private let instructionSet: InstructionSet
         private var packedBytes = 0
         private var localBytes = 0
         private var windowBytes = 0
         private var sinks = 0
         private var longest = 0
 
-        init(
-            _ configuration: CacheConfiguration, profiles: KeyProfiles, shape: CacheShape,
-            instructionSet: InstructionSet
-        ) {
+        init(_ configuration: CacheConfiguration, contexts: LayerContexts, shape: CacheShape) {
             self.configuration = configuration
-            self.profiles = profiles
+            self.contexts = contexts
             self.shape = shape
-            self.instructionSet = instructionSet
         }
 
         /// Never nothing: pages are counted, also where all layers have a sliding window.
@@ -94,7 +89,7 @@ extension CachePlan {
         var window: WindowGeometry { WindowGeometry(pageBytes: windowBytes, sinks: sinks, longest: longest) }
 
         mutating func layer(_ index: Int, _ codecs: LayerCodecs) throws(CacheError) -> Layer {
-            let context = LayerContext(shape: shape.heads, instructionSet: instructionSet, keys: profiles[index])
+            let context = contexts[index]
             let keys: any KeyCodec
             let values: any ValueCodec
             do throws(CodecError) {

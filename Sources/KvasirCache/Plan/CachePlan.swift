@@ -106,29 +106,29 @@ public struct CachePlan: Sendable {
     /// - Parameters:
     ///   - configuration: what was asked for.
     ///   - shape: the model's shape.
-    ///   - keys: what is known of the model's keys; codecs that need it refuse to do without.
+    ///   - statistics: what is known of the model's keys and values; codecs that need it refuse to do without.
     ///   - instructionSet: which kernels.
     ///   - warnings: what the model's family has to say of the configuration, a line each.
     /// - Throws: `CacheError` naming the layer, the codec, the reason and the nearest possible value.
     public init(
-        _ configuration: CacheConfiguration, shape: CacheShape, keys: KeyStatistics = KeyStatistics(),
+        _ configuration: CacheConfiguration, shape: CacheShape, statistics: ModelStatistics = ModelStatistics(),
         instructionSet: InstructionSet, warnings: [String] = []
     ) throws(CacheError) {
         let codecs = try LayerCodecs(configuration.codecs, of: configuration)
         try self.init(
-            configuration, keys: codecs.keys, values: codecs.values, shape: shape, statistics: keys,
+            configuration, keys: codecs.keys, values: codecs.values, shape: shape, statistics: statistics,
             instructionSet: instructionSet, warnings: warnings)
     }
 
     /// Resolves a configuration with codecs that need not be in the registry.
     init(
         _ configuration: CacheConfiguration, keys: any CacheCodec, values: any CacheCodec, shape: CacheShape,
-        statistics: KeyStatistics = KeyStatistics(), instructionSet: InstructionSet, warnings: [String] = []
+        statistics: ModelStatistics = ModelStatistics(), instructionSet: InstructionSet, warnings: [String] = []
     ) throws(CacheError) {
         let base = LayerCodecs(keys: keys, values: values)
         let codecs = try Self.codecs(of: configuration, base: base, layers: shape.layers)
-        let profiles = try KeyProfiles(statistics, shape: shape, instructionSet: instructionSet)
-        var layout = Layout(configuration, profiles: profiles, shape: shape, instructionSet: instructionSet)
+        let contexts = try LayerContexts(statistics, shape: shape, instructionSet: instructionSet)
+        var layout = Layout(configuration, contexts: contexts, shape: shape)
         var layers: [Layer] = []
         for (index, codecs) in codecs.enumerated() { layers.append(try layout.layer(index, codecs)) }
         self.configuration = configuration
@@ -136,7 +136,7 @@ public struct CachePlan: Sendable {
         self.layers = layers
         self.warnings =
             warnings + Self.warnings(of: configuration, layers: layers) + Self.hazards(of: shape, layers: layers)
-        positionTableBytes = layers.contains { !$0.keys.storesMeans } ? profiles.tableBytes : 0
+        positionTableBytes = layers.contains { !$0.keys.storesMeans } ? contexts.tableBytes : 0
         pageBytes = layout.pageBytes
         window = layout.window
         local = layout.local

@@ -19,23 +19,24 @@ struct CenteredCodec: CacheCodec {
 
     var name: String { "\(base.name)/\(Self.parameter)" }
     var keySpace: KeySpace { base.keySpace }
-    var needsCalibration: Bool { true }
+    var calibrations: Set<CalibrationKind> { base.calibrations.union([.center]) }
 
     func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
-        guard let means = layer.keys?.means, let rotary = layer.keys?.rotary else {
+        guard let mean = layer.mean else {
             throw CodecError(
                 reason: .needsCalibration, received: name,
                 remedy:
                     "the mean keys of this model are not known; measure them with 'kvasir calibrate center', or leave "
                     + "'\(Self.parameter)' out")
         }
-        guard means.count == layer.shape.width, means.allSatisfy(\.isFinite), rotary.headSize == layer.shape.headSize
+        guard mean.values.count == layer.shape.width, mean.values.allSatisfy(\.isFinite),
+            mean.rotary.headSize == layer.shape.headSize
         else {
             throw CodecError(
-                reason: .needsCalibration, received: "means of \(means.count) channels",
+                reason: .needsCalibration, received: "means of \(mean.values.count) channels",
                 remedy: "the keys have \(layer.shape.width); measure this model's with 'kvasir calibrate center'")
         }
-        return CenteredKeys(base: try base.keys(of: layer), rotary: rotary, means: means)
+        return CenteredKeys(base: try base.keys(of: layer), rotary: mean.rotary, means: mean.values)
     }
 
     func values(of layer: LayerContext) throws(CodecError) -> any ValueCodec {

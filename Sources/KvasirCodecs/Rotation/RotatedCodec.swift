@@ -18,7 +18,7 @@ struct RotatedCodec: CacheCodec {
 
     var name: String { "\(base.name)/\(Self.parameter)" }
     var keySpace: KeySpace { base.keySpace }
-    var needsCalibration: Bool { base.needsCalibration }
+    var calibrations: Set<CalibrationKind> { base.calibrations }
 
     func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
         let rotation = try HeadRotation(shape: layer.shape, instructionSet: layer.instructionSet)

@@ -2,13 +2,15 @@
 public struct CalibrationError: Error, Equatable, CustomStringConvertible {
     /// What is wrong, without the values.
     public struct Reason: Sendable, Hashable {
-        private enum Kind { case unreadable, malformed, otherModel, unwritable, impossible }
+        private enum Kind { case unreadable, malformed, otherKind, otherModel, unwritable, impossible }
         private let kind: Kind
 
         /// The file cannot be read.
         public static let unreadable = Reason(kind: .unreadable)
         /// The file is no calibration, is damaged, or is of another version.
         public static let malformed = Reason(kind: .malformed)
+        /// The file holds something else than what is needed.
+        public static let otherKind = Reason(kind: .otherKind)
         /// The file was made for another model.
         public static let otherModel = Reason(kind: .otherModel)
         /// The file cannot be written.

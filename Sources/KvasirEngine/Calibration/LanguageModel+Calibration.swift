@@ -10,50 +10,101 @@ extension LanguageModel {
     /// - Throws: as `ModelFiles` and `WeightError`, if the files have changed since they were loaded.
     public func fingerprint() throws -> String { try ModelFingerprint.of(ModelFiles(path: path).checkpoint.tensors) }
 
-    /// The file that codecs which need a calibration read; nil if there is none.
-    public var calibrationFile: String? {
-        let file = calibrationPath ?? CenterCalibration.path(beside: path)
-        return FileManager.default.fileExists(atPath: file) ? file : nil
+    /// Where a measurement of the model comes from.
+    ///
+    /// - Parameters:
+    ///   - source: what was run, in words.
+    ///   - tokens: how many tokens were run.
+    /// - Throws: as `fingerprint`.
+    public func calibrationOrigin(source: String, tokens: Int) throws -> CalibrationOrigin {
+        CalibrationOrigin(
+            model: try fingerprint(), family: decoder.info.architecture, order: decoder.info.channelOrder,
+            source: source, tokens: tokens)
     }
 
-    /// What is known of the keys, as far as a cache needs it.
-    func keyStatistics(for cache: CacheConfiguration) throws -> KeyStatistics {
-        try decoder.info.keyStatistics(
-            for: cache, of: ModelFiles(path: path).checkpoint.tensors, path: path, calibration: calibrationPath)
+    /// The calibration files that a cache reads: those that were named, and those beside the model for what else it needs.
+    public func calibrationFiles(for cache: CacheConfiguration) -> [String] {
+        let beside = cache.calibrations.map { $0.path(beside: path) }.sorted()
+        return calibrations + beside.filter { !calibrations.contains($0) && FileManager.default.fileExists(atPath: $0) }
+    }
+
+    /// What is known of the model's keys and values, as far as a cache needs it.
+    func statistics(for cache: CacheConfiguration) throws -> ModelStatistics {
+        try decoder.info.statistics(
+            for: cache, of: ModelFiles(path: path).checkpoint.tensors, path: path, calibrations: calibrations)
     }
 }
 
 extension ModelInfo {
-    /// What is known of a model's keys, as far as a cache needs it: nothing is read for one that needs no calibration.
+    /// What is known of a model's keys and values, as far as a cache needs it: nothing is read for one that needs nothing.
+    ///
+    /// What a codec needs comes from the file among `calibrations` that holds it, or else from the file beside the model;
+    /// where there is neither, the codec says what is missing.
     ///
     /// - Parameters:
     ///   - cache: the configuration.
     ///   - tensors: the model's.
     ///   - path: where the model is.
-    ///   - calibration: the file of a calibration; that beside the model, if there is one, if nil.
-    /// - Throws: `CalibrationError` if the file is damaged or another model's.
-    public func keyStatistics(
+    ///   - calibrations: files that were named.
+    /// - Throws: `CalibrationError` if a file is damaged or another model's, or if a named one holds codebooks for another
+    ///   scheme than the cache's.
+    public func statistics(
         for cache: CacheConfiguration, of tensors: @autoclosure () throws -> any WeightSource, path: String,
-        calibration: String?
-    ) throws -> KeyStatistics {
-        let usual = CenterCalibration.path(beside: path)
-        guard cache.needsCalibration, calibration != nil || FileManager.default.fileExists(atPath: usual) else {
-            return KeyStatistics(rotary: rotary)
+        calibrations: [String]
+    ) throws -> ModelStatistics {
+        var statistics = ModelStatistics(rotary: rotary)
+        let needs = cache.calibrations.sorted { $0.name < $1.name }
+        guard !needs.isEmpty else { return statistics }
+        let named = try calibrations.map { (path: $0, file: try CalibrationFile(path: $0)) }
+        var found: [(kind: CalibrationKind, path: String, file: CalibrationFile)] = []
+        for need in needs {
+            let usual = need.path(beside: path)
+            if let match = named.first(where: { $0.file.kind == need.name }) {
+                found.append((need, match.path, match.file))
+            } else if let other = named.first(where: { need.isSibling(ofKind: $0.file.kind) }) {
+                try other.file.check(need, path: other.path)
+            } else if FileManager.default.fileExists(atPath: usual) {
+                found.append((need, usual, try CalibrationFile(path: usual)))
+            }
         }
-        let file = calibration ?? usual
-        let center = try CenterCalibration(path: file)
+        guard !found.isEmpty else { return statistics }
         let own = try ModelFingerprint.of(tensors())
-        guard center.model == own else {
+        for (kind, file, contents) in found {
+            try check(contents.origin, of: file, kind, fingerprint: own, path: path)
+            switch kind {
+            case .center: statistics.means = try CenterCalibration(contents, path: file).means
+            case .coupled: statistics.codebooks[kind] = try CoupledCalibration(contents, path: file).layers
+            }
+        }
+        return statistics
+    }
+
+    private func check(
+        _ origin: CalibrationOrigin, of file: String, _ kind: CalibrationKind, fingerprint: String, path: String
+    ) throws(CalibrationError) {
+        guard origin.model == fingerprint else {
             throw CalibrationError(
                 .otherModel,
-                received: "\(file) was made for model \(center.model.prefix(12)), not for \(own.prefix(12)) (\(path))",
-                remedy: "measure this model with 'kvasir calibrate center'")
+                received:
+                    "\(file) was made for model \(origin.model.prefix(12)), not for \(fingerprint.prefix(12)) (\(path))",
+                remedy: "measure this model with '\(kind.command)'")
         }
-        guard let order = rotary.first?.order, order == center.order else {
+        guard origin.order == channelOrder else {
             throw CalibrationError(
-                .otherModel, received: "\(file) has channels in the order '\(center.order.rawValue)'",
-                remedy: "the model has another order; measure it with 'kvasir calibrate center'")
+                .otherModel,
+                received: "\(file) has channels in the order '\(origin.order?.rawValue ?? "none")', the model has "
+                    + "'\(channelOrder?.rawValue ?? "none")'",
+                remedy: "measure this model with '\(kind.command)'")
         }
-        return KeyStatistics(rotary: rotary, means: center.means)
+    }
+}
+
+extension CalibrationKind {
+    /// Whether a file of another kind was meant for this need: codebooks of another scheme.
+    fileprivate func isSibling(ofKind name: String) -> Bool {
+        switch self {
+        case .center: false
+        case .coupled: name.hasPrefix("cq-") && name != self.name
+        }
     }
 }

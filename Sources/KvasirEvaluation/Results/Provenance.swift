@@ -1,5 +1,5 @@
 internal import Foundation
-internal import KvasirCache
+public import KvasirCache
 internal import KvasirCodecs
 public import KvasirEngine
 internal import KvasirModels
@@ -61,13 +61,16 @@ public struct ModelDescription: Codable, Sendable, Hashable {
     public let weightBytes: Int
     /// SHA-256 of the file; of a folder, the fingerprint of its tensors.
     public let sha256: String
-    /// SHA-256 of the calibration beside it, or of the one that was named; nil if there is none.
-    public let calibrationSHA256: String?
+    /// SHA-256 of each calibration file that a cache reads, by name; nil if none reads one.
+    public let calibrations: [String: String]?
 
     /// Describes a loaded model; reads its file once more for the hash.
     ///
-    /// - Throws: `EvaluationError` if the file can no longer be read.
-    public init(_ model: LanguageModel) throws(EvaluationError) {
+    /// - Parameters:
+    ///   - model: the model.
+    ///   - caches: the caches it is run with.
+    /// - Throws: `EvaluationError` if a file can no longer be read.
+    public init(_ model: LanguageModel, caches: [CacheConfiguration]) throws(EvaluationError) {
         let info = model.decoder.info
         file = model.fileName
         name = info.name
@@ -77,8 +80,11 @@ public struct ModelDescription: Codable, Sendable, Hashable {
         headSize = info.cacheShape.heads.headSize
         weightBytes = model.decoder.weightBytes
         sha256 = try Self.hash(of: model)
-        calibrationSHA256 =
-            if let calibration = model.calibrationFile { try EvaluationFile.sha256(ofFile: calibration) } else { nil }
+        var calibrations: [String: String] = [:]
+        for file in Set(caches.flatMap { model.calibrationFiles(for: $0) }) {
+            calibrations[URL(filePath: file).lastPathComponent] = try EvaluationFile.sha256(ofFile: file)
+        }
+        self.calibrations = calibrations.isEmpty ? nil : calibrations
     }
 
     /// A folder has no bytes of its own: what tells its tensors apart stands for them.

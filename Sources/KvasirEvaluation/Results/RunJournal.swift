@@ -37,7 +37,7 @@ public struct RunFingerprint: Codable, Sendable, Hashable {
             "kvasir version": kvasirVersion, "instruction set": instructionSet, "caches": caches.joined(separator: ","),
         ]
         if let model { parts["model"] = "\(model.file) \(model.sha256)" }
-        if let calibration = model?.calibrationSHA256 { parts["calibration"] = calibration }
+        for (file, hash) in model?.calibrations ?? [:] { parts["calibration \(file)"] = hash }
         let members: [String: JSONValue] = try ResultCoding.decode(
             from: try ResultCoding.encode(settings), name: "settings")
         for (name, value) in members {

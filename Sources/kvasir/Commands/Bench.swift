@@ -69,14 +69,14 @@ struct Bench: AsyncParsableCommand {
         let threads = try compute.threadPool()
         let file = try await ModelFetcher().fetch(try model.reference(), interrupts: Interrupts())
         let (loaded, loadingPeak) = try PeakMemory.during {
-            try file.load(calibration: statistics.calibration, threads: threads)
+            try file.load(calibrations: statistics.calibration, threads: threads)
         }
         let engines = try configurations.map {
             try InferenceEngine(model: loaded, cache: $0, threads: threads, instructionSet: instructionSet)
         }
         for engine in engines { engine.plan.noteWarnings() }
         try benchmark.check(engines: engines)
-        let model = try ModelDescription(loaded)
+        let model = try ModelDescription(loaded, caches: configurations)
         let bandwidth = MemoryBandwidth.measure(threads: threads)
         var cells: [ThroughputReport.Cell] = []
         try benchmark.run(engines: engines) { measured in

@@ -1,6 +1,7 @@
 import ArgumentParser
 import KvasirCache
 import KvasirCalibration
+import KvasirCodecs
 import KvasirEngine
 import KvasirEvaluation
 import KvasirHub
@@ -71,7 +72,7 @@ struct CalibrateCenter: AsyncParsableCommand {
             try SelfText(seed: seed).run(on: engine, into: &measurement)
             source = "text of the model's own, seed \(seed)"
         }
-        let path = output ?? CenterCalibration.path(beside: file.path)
+        let path = output ?? CalibrationKind.center.path(beside: file.path)
         try measurement.calibration(source: source).write(to: path)
         Console.write("mean keys of \(measurement.tokens.grouped) tokens (\(source)): \(path)\n")
         try Console.check()

@@ -49,7 +49,7 @@ struct EvaluateDivergence: AsyncParsableCommand {
         let expected = try session.engine(loaded, cache: truth, contextLength: text.context)
         let engines = try session.engines(loaded, contextLength: text.context)
         let exact = try session.exactEngine(loaded, prefill: text.prefill.attention, contextLength: text.context)
-        let model = try ModelDescription(loaded)
+        let model = try ModelDescription(loaded, caches: session.caches + [truth])
         let (perplexity, results) = try session.measure(model, settings: settings) { run in
             try divergence.run(text: bytes, reference: expected, subjects: engines, exact: exact, run: run)
         }

@@ -80,7 +80,7 @@ struct EvaluateGeneration: AsyncParsableCommand {
         let expected = try session.engine(loaded, cache: truth, contextLength: context)
         let engines = try session.engines(loaded, contextLength: context)
         let exact = try session.exactEngine(loaded, prefill: prefill.attention, contextLength: context)
-        let model = try ModelDescription(loaded)
+        let model = try ModelDescription(loaded, caches: session.caches + [truth])
         let comparisons = try session.measure(model, settings: settings, unit: "prompt") { run in
             try comparison.run(prompts: prompts, reference: expected, subjects: engines, exact: exact, run: run)
         }

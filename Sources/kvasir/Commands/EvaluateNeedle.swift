@@ -101,7 +101,7 @@ struct EvaluateNeedle: AsyncParsableCommand {
         let engines = try session.engines(loaded, contextLength: lengths.values.max())
         let exact = try session.exactEngine(
             loaded, prefill: prefill.attention, contextLength: lengths.values.max())
-        let model = try ModelDescription(loaded)
+        let model = try ModelDescription(loaded, caches: session.caches)
         let answers = try session.measure(model, settings: settings, unit: "text") { run in
             try needle.run(engines: engines, exact: exact, run: run)
         }

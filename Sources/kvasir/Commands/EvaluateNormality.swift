@@ -83,7 +83,7 @@ struct EvaluateNormality: AsyncParsableCommand {
             linear: session.linear.rawValue)
         let loaded = try await session.load()
         let engine = try session.engine(loaded, cache: session.caches[0], contextLength: context)
-        let model = try ModelDescription(loaded)
+        let model = try ModelDescription(loaded, caches: session.caches)
         let rows = try session.measure(model, settings: settings) { run in
             try normality.run(text: bytes, engine: engine, run: run)
         }

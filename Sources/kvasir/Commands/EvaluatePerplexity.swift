@@ -55,7 +55,7 @@ struct EvaluatePerplexity: AsyncParsableCommand {
         let loaded = try await session.load()
         let engines = try session.engines(loaded, contextLength: text.context)
         let exact = try session.exactEngine(loaded, prefill: text.prefill.attention, contextLength: text.context)
-        let model = try ModelDescription(loaded)
+        let model = try ModelDescription(loaded, caches: session.caches)
         let results = try session.measure(model, settings: settings) { run in
             try perplexity.run(text: bytes, engines: engines, exact: exact, run: run)
         }

@@ -81,7 +81,7 @@ struct EvaluateTasks: AsyncParsableCommand {
         let exact = try session.exactEngine(loaded, prefill: prefill.attention, contextLength: length)
         let settings = TaskSettings(
             tasks: files, limit: limit, context: length, linear: session.linear.rawValue, prefill: prefill.attention)
-        let model = try ModelDescription(loaded)
+        let model = try ModelDescription(loaded, caches: session.caches)
         let scores = try session.measure(model, settings: settings, unit: "item") { run in
             try tasks.run(engines: engines, exact: exact, run: run)
         }

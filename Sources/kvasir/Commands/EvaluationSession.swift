@@ -51,7 +51,7 @@ struct EvaluationSession {
     /// Fetches the model if need be, and loads it.
     func load() async throws -> LanguageModel {
         let file = try await ModelFetcher().fetch(reference, interrupts: interrupts)
-        return try file.load(calibration: options.statistics.calibration, threads: threads)
+        return try file.load(calibrations: options.statistics.calibration, threads: threads)
     }
 
     /// The model with a cache.

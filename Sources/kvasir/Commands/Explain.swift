@@ -27,11 +27,12 @@ struct Explain: AsyncParsableCommand {
         let file = try await ModelFetcher().fetch(reference, interrupts: Interrupts())
         let checkpoint = try ModelFiles(path: file.path).checkpoint
         let info = try ModelLoader.info(checkpoint)
-        let keys = try info.keyStatistics(
-            for: configuration, of: checkpoint.tensors, path: file.path, calibration: cache.statistics.calibration)
+        let statistics = try info.statistics(
+            for: configuration, of: checkpoint.tensors, path: file.path, calibrations: cache.statistics.calibration)
         let report = CacheReport(
             info: info, path: file.path,
-            plan: try CachePlan(configuration, shape: info.cacheShape, keys: keys, instructionSet: instructionSet),
+            plan: try CachePlan(
+                configuration, shape: info.cacheShape, statistics: statistics, instructionSet: instructionSet),
             context: try InferenceEngine.contextLength(context.context, for: info), budget: budget)
         report.plan.noteWarnings()
         if json {

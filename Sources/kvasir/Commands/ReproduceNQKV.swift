@@ -96,7 +96,7 @@ struct ReproduceNQKV: AsyncParsableCommand {
         let interrupts = Interrupts()
         let file = try await ModelFetcher().fetch(reference, interrupts: interrupts)
         let loaded = try LanguageModel(path: file.path, threads: threads)
-        let description = try ModelDescription(loaded)
+        let description = try ModelDescription(loaded, caches: [small])
         let accuracies = try tasks.map { path in
             try NQKVAccuracy.read(
                 ResultDocument(decoding: EvaluationFile.read(path), name: path), name: path, model: description)

@@ -4,7 +4,7 @@ import ArgumentParser
 struct CalibrationOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "What 'kvasir calibrate' has measured, for codecs that need it. (default: the file beside the model)",
+            "What 'kvasir calibrate' has measured, for codecs that need it; repeatable. (default: beside the model)",
             valueName: "file"), completion: .file())
-    var calibration: String?
+    var calibration: [String] = []
 }

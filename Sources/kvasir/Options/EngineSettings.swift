@@ -10,7 +10,7 @@ import KvasirNumerics
 struct EngineSettings {
     let reference: ModelReference
     let cache: CacheConfiguration
-    let calibration: String?
+    let calibrations: [String]
     let cacheBudget: Int?
     let contextLength: Int?
     let threads: ThreadPool
@@ -21,7 +21,7 @@ struct EngineSettings {
 
     init(_ model: ModelOptions, _ cache: CacheOptions, _ compute: ComputeOptions, contextLength: Int?) throws {
         self.cache = try cache.configuration()
-        calibration = cache.statistics.calibration
+        calibrations = cache.statistics.calibration
         cacheBudget = try cache.budget()
         self.contextLength = contextLength
         instructionSet = try compute.instructionSet()
@@ -33,7 +33,7 @@ struct EngineSettings {
     func load(interrupts: Interrupts) async throws -> InferenceEngine {
         let file = try await ModelFetcher().fetch(reference, interrupts: interrupts)
         let engine = try InferenceEngine(
-            model: file.load(calibration: calibration, threads: threads), cache: cache,
+            model: file.load(calibrations: calibrations, threads: threads), cache: cache,
             contextLength: contextLength, cacheBudget: cacheBudget ?? .max, threads: threads,
             instructionSet: instructionSet, precision: precision,
             cacheInstructionSet: cacheInstructionSet)

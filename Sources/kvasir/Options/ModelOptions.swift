@@ -45,8 +45,8 @@ struct ModelFetcher {
 
 extension StoredModel {
     /// Loads the model; what only the start of the program needed goes out of memory.
-    func load(calibration: String? = nil, threads: ThreadPool) throws -> LanguageModel {
-        let model = try LanguageModel(path: path, calibration: calibration, threads: threads)
+    func load(calibrations: [String] = [], threads: ThreadPool) throws -> LanguageModel {
+        let model = try LanguageModel(path: path, calibrations: calibrations, threads: threads)
         ProcessMemory.releaseCode()
         return model
     }

@@ -24,7 +24,7 @@ struct CodecListing: Encodable {
             self.family = family.name
             summary = family.summary
             keySpace = codec.keySpace.rawValue
-            needsCalibration = codec.needsCalibration
+            needsCalibration = !codec.calibrations.isEmpty
             do throws(CodecError) {
                 let keys = try codec.keys(shape: shape, instructionSet: instructionSet)
                 let values = try codec.values(shape: shape, instructionSet: instructionSet)

@@ -7,7 +7,7 @@ import Testing
 /// The file of a calibration: what is written is read, and nothing else.
 @Suite struct CenterCalibrationTests {
     private static let calibration = CenterCalibration(
-        model: "00ff", order: .halves, source: "a text", tokens: 300,
+        origin: CalibrationOrigin(model: "00ff", family: "llama", order: .halves, source: "a text", tokens: 300),
         means: [[1, -2, 0.5, 1e-20], [3, 4, 5, -.greatestFiniteMagnitude]])
 
     /// Calls `body` with the path of a file that does not exist yet.
@@ -38,17 +38,21 @@ import Testing
                 }
                 #expect(error?.reason == .malformed)
             }
-            func expectRefusal(of old: String, for new: String) throws {
+            func expectRefusal(
+                of old: String, for new: String, _ reason: CalibrationError.Reason = .malformed
+            ) throws {
                 var text = good
                 let range = try #require(text.range(of: Data(old.utf8)), "\(old)")
                 text.replaceSubrange(range, with: Data(new.utf8))
                 try text.write(to: URL(filePath: path))
                 let error = #expect(throws: CalibrationError.self, "\(new)") { try CenterCalibration(path: path) }
-                #expect(error?.reason == .malformed)
+                #expect(error?.reason == reason)
             }
-            try expectRefusal(of: "\"version\":\"1\"", for: "\"version\":\"2\"")
+            try expectRefusal(of: "\"version\":\"2\"", for: "\"version\":\"1\"")
             try expectRefusal(of: "kvasir-calibration", for: "kvasir-calibratiom")
-            try expectRefusal(of: "\"kind\":\"center\"", for: "\"kind\":\"centre\"")
+            try expectRefusal(of: "\"kind\":\"center\"", for: "\"kind\":\"centre\"", .otherKind)
+            // The numbers no longer are those that were hashed.
+            try expectRefusal(of: "\"sha256\":\"", for: "\"sha256\":\"0")
             try expectRefusal(of: "[2,4]", for: "[4,4]")
             try expectRefusal(of: "[2,4]", for: "[0,4]")
             try expectRefusal(of: "F32", for: "F16")
