@@ -26,7 +26,7 @@ import Testing
         let fixture = try CacheFixture("nf4; sinks=4", shape: Self.shape)
         let sequence = fixture.sequence()
         func visited(_ window: ExactTokens, position: Int, tokens: Int) -> [Int] {
-            let tile = Tile(sequence: sequence, firstRow: 0, tokens: tokens, position: position)
+            let tile = AttentionTile(sequence: sequence, firstRow: 0, tokens: tokens, position: position)
             var pages: [Int] = []
             window.forEachPage(in: 0..<position + tokens, tile) { pages.append($0) }
             return pages

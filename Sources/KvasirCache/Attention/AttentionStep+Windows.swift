@@ -25,7 +25,7 @@ struct WindowBuffers {
 
 extension ExactTokens {
     /// Whole pages of `range` in which some row of a tile reads packed tokens.
-    func packed(in range: Range<Int>, _ tile: Tile) -> Range<Int> {
+    func packed(in range: Range<Int>, _ tile: AttentionTile) -> Range<Int> {
         let first = max(range.lowerBound, sinks / PageGeometry.tokens * PageGeometry.tokens)
         let end = min(start(at: tile.context - 1), tile.context)
         guard end > sinks else { return range.lowerBound..<range.lowerBound }
@@ -36,7 +36,7 @@ extension ExactTokens {
     /// Calls `body` with the start of every page of `range` in which some row of a tile reads copies.
     ///
     /// The later rows of a tile read the copies of fewer tokens: what the first row reads is the most.
-    func forEachPage(in range: Range<Int>, _ tile: Tile, _ body: (Int) -> Void) {
+    func forEachPage(in range: Range<Int>, _ tile: AttentionTile, _ body: (Int) -> Void) {
         let tokens = PageGeometry.tokens
         let sinkEnd = min(range.upperBound, PageGeometry.pages(forTokens: sinks) * tokens)
         for page in stride(from: range.lowerBound, to: sinkEnd, by: tokens) { body(page) }
@@ -59,8 +59,8 @@ extension ExactTokens {
 ///
 /// Pages that all rows read in one way are handled as ever. In a page at the edge, rows of a tile differ: it is computed in
 /// both ways, and every row takes what its own position says.
-extension Step {
-    private func run(_ tile: Tile, window offset: Int, page: Int, to end: Int) -> TokenRun {
+extension AttentionStep {
+    private func run(_ tile: AttentionTile, window offset: Int, page: Int, to end: Int) -> TokenRun {
         guard let pages = tile.sequence.withWindowPages({ $0.baseAddress }) else {
             preconditionFailure("a sequence with a window has window pages")
         }
@@ -70,7 +70,7 @@ extension Step {
     }
 
     func scoreWindowed(
-        _ tile: Tile, head: Int, from start: Int, to end: Int, queries: UnsafePointer<UInt8>,
+        _ tile: AttentionTile, head: Int, from start: Int, to end: Int, queries: UnsafePointer<UInt8>,
         into scores: UnsafeMutablePointer<Float>, stride: Int, exact: CachePlan.ExactPart<any KeyCodec>,
         window: WindowBuffers.Share
     ) {
@@ -108,7 +108,8 @@ extension Step {
     /// Sums up the copies by their weights, and in pages at the edge sets those weights to zero: what is left is for the
     /// packed values.
     func mixWindow(
-        _ tile: Tile, head: Int, from start: Int, to end: Int, weights: UnsafeMutablePointer<Float>, stride: Int,
+        _ tile: AttentionTile, head: Int, from start: Int, to end: Int, weights: UnsafeMutablePointer<Float>,
+        stride: Int,
         into sums: UnsafeMutablePointer<Float>, page buffer: UnsafeMutablePointer<Float>
     ) {
         let rows = tile.tokens * shape.groupSize

@@ -1,0 +1,122 @@
+internal import CKvasir
+internal import KvasirCodecs
+internal import KvasirNumerics
+
+/// What every item of a step shares.
+struct AttentionStep {
+    let layer: CachePlan.Layer
+    let shape: CacheShape
+    let softmax: UnsafePointer<kv_ops_kernels>
+    let queries: FloatMatrix
+    let output: FloatMatrix
+
+    /// Where row `row` of a KV head starts in a matrix of tokens x (query heads x head size).
+    func address(of row: Int, head: Int, _ tile: AttentionTile, in matrix: FloatMatrix) -> UnsafeMutablePointer<Float> {
+        let (token, member) = row.quotientAndRemainder(dividingBy: shape.groupSize)
+        return matrix.row(tile.firstRow + token) + (head * shape.groupSize + member) * shape.heads.headSize
+    }
+
+    /// The first token that the row attends to; those before lie outside the layer's sliding window.
+    func firstToken(row: Int, _ tile: AttentionTile) -> Int { firstToken(at: tile.position + row / shape.groupSize) }
+
+    /// The start of the first page that any row of the tile attends to.
+    func start(of tile: AttentionTile) -> Int {
+        firstToken(at: tile.position) / PageGeometry.tokens * PageGeometry.tokens
+    }
+
+    private func firstToken(at position: Int) -> Int { max(position + 1 - (layer.slidingWindow ?? .max), 0) }
+
+    /// Prepares the queries of a tile; those for the window only where the layer has one.
+    func prepare(
+        _ tile: AttentionTile, head: Int, factor: Float, into prepared: UnsafeMutablePointer<UInt8>,
+        _ exact: UnsafeMutablePointer<UInt8>
+    ) {
+        let rows = tile.tokens * shape.groupSize
+        func prepare(_ codec: any KeyCodec, into prepared: UnsafeMutablePointer<UInt8>) {
+            for row in 0..<rows {
+                codec.prepare(
+                    query: address(of: row, head: head, tile, in: queries), row: row, of: rows, head: head,
+                    factor: factor, into: UnsafeMutableRawPointer(prepared))
+            }
+        }
+        prepare(layer.keys, into: prepared)
+        if let codec = layer.exactKeys?.codec { prepare(codec, into: exact) }
+    }
+
+    func run(_ tile: AttentionTile, offset: Int, from start: Int, to end: Int) -> TokenRun {
+        let pages = tile.sequence.withPages(of: layer) { $0.baseAddress }
+        guard let pages else { preconditionFailure("a sequence with tokens has pages") }
+        return TokenRun(
+            pages: pages + start / PageGeometry.tokens, offset: offset, position: start, tokens: end - start,
+            following: PageGeometry.pages(forTokens: tile.context) - PageGeometry.pages(forTokens: end))
+    }
+
+    /// Scores positions `start..<end`: packed keys, and in their place f16 copies for the rows that read those.
+    func score(
+        _ tile: AttentionTile, head: Int, from start: Int, to end: Int, queries: UnsafePointer<UInt8>,
+        into scores: UnsafeMutablePointer<Float>, stride: Int, window: WindowBuffers.Share
+    ) {
+        if let exact = layer.exactKeys {
+            scoreWindowed(
+                tile, head: head, from: start, to: end, queries: queries, into: scores, stride: stride, exact: exact,
+                window: window)
+            return
+        }
+        layer.keys.score(
+            run(tile, offset: layer.keyOffset, from: start, to: end), head: head, queries: queries,
+            rows: tile.tokens * shape.groupSize, into: scores, stride: stride)
+    }
+
+    /// Sums up packed values by their weights; where the layer has a window, `mixWindow` comes first and takes the weights
+    /// of the copies away.
+    func mix(
+        _ tile: AttentionTile, head: Int, from start: Int, to end: Int, weights: UnsafePointer<Float>, stride: Int,
+        into sums: UnsafeMutablePointer<Float>
+    ) {
+        let rows = tile.tokens * shape.groupSize
+        sums.update(repeating: 0, count: rows * shape.heads.headSize)
+        if let exact = layer.exactValues {
+            let packed = exact.tokens.packed(in: start..<end, tile)
+            guard !packed.isEmpty else { return }
+            layer.values.mix(
+                run(tile, offset: layer.valueOffset, from: packed.lowerBound, to: packed.upperBound), head: head,
+                weights: weights + (packed.lowerBound - start), rows: rows, stride: stride, into: sums)
+            return
+        }
+        layer.values.mix(
+            run(tile, offset: layer.valueOffset, from: start, to: end), head: head, weights: weights, rows: rows,
+            stride: stride, into: sums)
+    }
+
+    /// Turns scores of positions `start..<end` into exp(score - maximum) and returns their sum.
+    ///
+    /// Zero before `first`, and beyond `limit` up to the end of the last page. `scores` is the address of the score at
+    /// `start`.
+    func exponentiate(
+        _ scores: UnsafeMutablePointer<Float>, from start: Int, to end: Int, first: Int, limit: Int, maximum: Float
+    ) -> Float {
+        let padded = PageGeometry.pages(forTokens: end - start) * PageGeometry.tokens
+        let hidden = min(max(first - start, 0), padded)
+        let visible = max(min(end, limit) - start, hidden)
+        scores.update(repeating: 0, count: hidden)
+        (scores + visible).update(repeating: 0, count: padded - visible)
+        return visible > hidden ? softmax.pointee.exp_sum(scores + hidden, visible - hidden, maximum) : 0
+    }
+
+    /// Writes one row's output: the sums over the total of its weights.
+    ///
+    /// - Parameter exact: the sums of the f16 copies, if the layer's values have a window: the codec's own may be in another
+    ///   basis.
+    func write(
+        _ tile: AttentionTile, head: Int, row: Int, sums: UnsafePointer<Float>, exact: UnsafePointer<Float>?,
+        total: Float
+    ) {
+        let target = address(of: row, head: head, tile, in: output)
+        let inverse = 1 / total
+        // Adding zero turns -0 into 0: how many ranges were added up must not show in a sign.
+        for channel in 0..<shape.heads.headSize { target[channel] = (sums[channel] + 0) * inverse }
+        layer.values.restore(target)
+        guard let exact else { return }
+        for channel in 0..<shape.heads.headSize { target[channel] += (exact[channel] + 0) * inverse }
+    }
+}
