@@ -18,16 +18,22 @@ let package = Package(
         // No public interface, as the underscore says: for the package in Benchmarks only.
         .library(name: "_CKvasir", targets: ["CKvasir"]),
     ],
+    traits: [
+        .trait(name: "Server", description: "The OpenAI-compatible HTTP server and 'kvasir serve'."),
+        .default(enabledTraits: ["Server"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
@@ -72,12 +78,28 @@ let package = Package(
                 // Subprocess takes its paths; macOS has the module in its SDK.
                 .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
             ]),
+        // Empty without the trait; its dependencies are then not even fetched.
+        .target(
+            name: "KvasirServer",
+            dependencies: [
+                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirNumerics", "KvasirTokenizers",
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Server"])),
+                .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Server"])),
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Server"])),
+                .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Server"])),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Server"])),
+                .product(
+                    name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Server"])),
+            ]),
         .executableTarget(
             name: "kvasir",
             dependencies: [
                 "KvasirCache", "KvasirCalibration", "KvasirCodecs", "KvasirEngine", "KvasirEvaluation", "KvasirHub",
-                "KvasirModels", "KvasirNumerics", "KvasirTokenizers", "KvasirWeights",
+                "KvasirModels", "KvasirNumerics", "KvasirServer", "KvasirTokenizers", "KvasirWeights",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Server"])),
+                .product(
+                    name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Server"])),
             ]),
         .target(name: "KvasirTestSupport", path: "Tests/KvasirTestSupport"),
         .testTarget(name: "KvasirNumericsTests", dependencies: ["CKvasir", "KvasirNumerics"]),
@@ -122,6 +144,15 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]),
+        .testTarget(
+            name: "KvasirServerTests",
+            dependencies: [
+                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirNumerics", "KvasirServer", "KvasirTokenizers",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ]),
         .testTarget(
