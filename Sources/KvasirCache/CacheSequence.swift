@@ -56,6 +56,7 @@ public final class CacheSequence {
     ///     only.
     /// - Throws: `CacheError` if the pool does not allow it; the sequence is then as it was.
     public func reserve(_ additional: Int, inStepsOf step: Int = .max) throws(CacheError) {
+        try ownLastPage()
         let target = max(PageGeometry.pages(forTokens: count + additional), pages.count)
         let next = placed(afterStep: min(additional, step))
         func missing(_ beside: WindowPages) -> Int {
@@ -79,6 +80,16 @@ public final class CacheSequence {
         longestStep = min(additional, step)
         window.place(beside: addresses[..<next])
         local.place(beside: addresses[..<next])
+    }
+
+    /// Makes a page that is to be written this sequence's own: after a cut, another may hold it too.
+    private func ownLastPage() throws(CacheError) {
+        let last = count / PageGeometry.tokens
+        guard count % PageGeometry.tokens != 0, !isKnownUniquelyReferenced(&pages[last]) else { return }
+        let copy = try pool.pages(packed: 1, window: 0).packed[0]
+        copy.memory.copyMemory(from: pages[last].memory, byteCount: plan.pageBytes)
+        pages[last] = copy
+        addresses[last] = UnsafeRawPointer(copy.memory)
     }
 
     /// Whether there are pages beside the packed ones, which depend on the length of steps.
@@ -157,6 +168,24 @@ public final class CacheSequence {
         if plan.localPageBytes > 0 { count = local.restorable(count, start: plan.localStart(at: count)) }
         releaseUnused()
         return count
+    }
+
+    func page(_ index: Int) -> CachePage { pages[index] }
+
+    /// Appends full pages, whose tokens count as cached.
+    func append(_ full: [CachePage]) {
+        precondition(count == capacity, "pages are appended to full ones")
+        for page in full {
+            pages.append(page)
+            addresses.append(UnsafeRawPointer(page.memory))
+        }
+        count = capacity
+        for layer in plan.layers { layer.keys.reserve(positions: capacity) }
+    }
+
+    func replacePage(_ index: Int, with page: CachePage) {
+        pages[index] = page
+        addresses[index] = UnsafeRawPointer(page.memory)
     }
 
     /// Gives back the pages that are reserved and hold no token.

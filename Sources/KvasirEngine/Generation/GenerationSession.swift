@@ -80,7 +80,7 @@ public final class GenerationSession {
                 result.finishReason = .stop
                 break
             }
-            output.append(token, onText)
+            emit(output.append(token), onText)
             if output.isStopped {
                 result.finishReason = .stop
                 break
@@ -90,7 +90,7 @@ public final class GenerationSession {
             cachedTokens.append(token)
             row = 0
         }
-        output.finish(onText)
+        emit(output.finish(), onText)
         result.text = output.text
         let end = clock.now
         result.prefillTime = (firstToken ?? end) - start
@@ -127,6 +127,10 @@ public final class GenerationSession {
         return kept
     }
 
+    private func emit(_ text: String, _ onText: (String) -> Void) {
+        if !text.isEmpty { onText(text) }
+    }
+
     private func nextToken(
         row: Int, sampler: inout Sampler, history: [Int32], prompt: Int
     ) throws -> Int32 {
@@ -135,34 +139,5 @@ public final class GenerationSession {
             return try sampler.next(
                 logits: UnsafeBufferPointer(logits).span, history: history.span, promptCount: prompt)
         }
-    }
-}
-
-/// Tokens on their way to text: whole characters, up to the first stop string.
-private struct TextOutput {
-    private(set) var text = ""
-    private var decoder: StreamingDecoder
-    private var matcher: StopStringMatcher
-
-    init(_ tokenizer: any Tokenizer, stops: StopStrings) {
-        decoder = StreamingDecoder(tokenizer)
-        matcher = StopStringMatcher(stops)
-    }
-
-    var isStopped: Bool { matcher.matched != nil }
-
-    mutating func append(_ token: Int32, _ onText: (String) -> Void) {
-        emit(matcher.consume(decoder.append(token)), onText)
-    }
-
-    mutating func finish(_ onText: (String) -> Void) {
-        if !isStopped { emit(matcher.consume(decoder.finish()), onText) }
-        if !isStopped { emit(matcher.finish(), onText) }
-    }
-
-    private mutating func emit(_ fragment: String, _ onText: (String) -> Void) {
-        guard !fragment.isEmpty else { return }
-        text += fragment
-        onText(fragment)
     }
 }

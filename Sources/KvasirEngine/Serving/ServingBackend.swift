@@ -52,8 +52,9 @@ public struct ServingDescription: Sendable {
 
 /// Counters and gauges of a backend.
 public struct ServingStatistics: Sendable, Hashable {
-    /// Requests that are computed, and those that wait.
+    /// Requests that are computed.
     public var running = 0
+    /// Requests that wait.
     public var waiting = 0
     /// Requests since the start, by how they ended.
     public var finished: [FinishReason: Int] = [:]
@@ -63,17 +64,24 @@ public struct ServingStatistics: Sendable, Hashable {
     public var failed = 0
     /// Times a request lost its cache to another and was computed again.
     public var preemptions = 0
-    /// Tokens of prompts, those of them that were in the cache already, and tokens generated, since the start.
+    /// Tokens of prompts since the start.
     public var promptTokens = 0
+    /// Those of them that were in the cache already.
     public var cachedPromptTokens = 0
+    /// Tokens generated since the start.
     public var generatedTokens = 0
-    /// Steps since the start, and the seconds they took.
+    /// Steps since the start.
     public var steps = 0
+    /// Seconds that the steps took.
     public var stepSeconds = 0.0
-    /// Bytes of pages of running sequences, of prefixes that are kept for later, and the most there ever were.
+    /// Bytes of pages of running sequences.
     public var sequenceBytes = 0
+    /// Bytes of pages that are kept for later requests only.
     public var prefixBytes = 0
+    /// The most bytes of pages there ever were.
     public var peakBytes = 0
+    /// Pages that sequences share, each counted as often as it need not be held.
+    public var sharedPages = 0
     /// Tokens cached in running sequences.
     public var cachedTokens = 0
 

@@ -38,7 +38,7 @@ public struct ServingRequest: Sendable {
     }
 }
 
-/// What limits the next token: a grammar, a schema. A value that is advanced token by token.
+/// What limits the next token, as a grammar or a schema does: a value that is advanced token by token.
 public protocol TokenConstraint: Sendable {
     /// Sets the logits of every token that may not come next to minus infinity.
     ///
