@@ -37,7 +37,7 @@ struct FamilyLogitsTests {
             #expect(error < 1e-4)
             // For the table of docs/models.md.
             if ProcessInfo.processInfo.environment["KVASIR_PRINT_ERRORS"] != nil {
-                print("logit error: \(tested) \(instructionSet) \(error)")
+                print("logit error: \(tested.testDescription) \(instructionSet) \(error)")
             }
         }
     }
