@@ -30,6 +30,17 @@ public struct SelfText {
     public func run(
         on engine: InferenceEngine, into measurement: inout CenterMeasurement, onToken: (Int, Int) -> Void = { _, _ in }
     ) throws {
+        for cache in try generate(on: engine, onToken: onToken) { measurement.add(cache) }
+    }
+
+    /// Generates the text and adds what its steps show to a measurement.
+    ///
+    /// - Throws: whatever the engine throws.
+    public func run(on engine: InferenceEngine, into measurement: inout SmoothQuantMeasurement) throws {
+        measurement.tokens += try generate(on: engine, onToken: { _, _ in }).reduce(0) { $0 + $1.count }
+    }
+
+    private func generate(on engine: InferenceEngine, onToken: (Int, Int) -> Void) throws -> [CacheSequence] {
         let length = min(length, engine.contextLength)
         var generator = SeededGenerator(seed: seed)
         let tokenizer = engine.model.tokenizer
@@ -52,6 +63,6 @@ public struct SelfText {
             }
             onToken(step + 1, length)
         }
-        for cache in caches { measurement.add(cache) }
+        return caches
     }
 }

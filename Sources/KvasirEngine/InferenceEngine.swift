@@ -77,6 +77,12 @@ public final class InferenceEngine {
     /// Bytes of everything a step needs beside weights and pages.
     public var workBytes: Int { operations.workBytes + workspace.byteCount }
 
+    /// Sees the inputs of all linear layers of every step, for calibration; nil for none.
+    public var inputMaxima: InputMaxima? {
+        get { operations.inputMaxima }
+        set { operations.inputMaxima = newValue }
+    }
+
     /// Creates a sequence without tokens.
     public func makeSequence() -> CacheSequence { CacheSequence(plan: plan, pool: pool) }
 

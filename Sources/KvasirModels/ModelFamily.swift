@@ -1,5 +1,13 @@
 internal import KvasirNumerics
 
+/// What loading takes beside the checkpoint.
+struct LoadSettings: Sendable {
+    /// Repack the weights.
+    let threads: ThreadPool
+    /// What becomes of the layers' matrices; nil if they stay as the file has them.
+    var conversion: WeightConversion? = nil
+}
+
 /// A family of models: what checkpoints call it, and how it is read.
 struct ModelFamily: Sendable {
     /// GGUF's `general.architecture`; empty if there are no such files.
@@ -7,14 +15,14 @@ struct ModelFamily: Sendable {
     /// `model_type` of a config.json.
     let modelTypes: [String]
     /// Reads the numbers, checks every tensor, repacks the weights.
-    let load: @Sendable (Checkpoint, ThreadPool) throws -> DecoderModel
+    let load: @Sendable (Checkpoint, LoadSettings) throws -> DecoderModel
     /// Reads sizes and names; repacks no weight.
     let info: @Sendable (Checkpoint) throws -> ModelInfo
 
     /// Describes a family.
     init(
         gguf: [String], huggingFace: [String],
-        load: @escaping @Sendable (Checkpoint, ThreadPool) throws -> DecoderModel,
+        load: @escaping @Sendable (Checkpoint, LoadSettings) throws -> DecoderModel,
         info: @escaping @Sendable (Checkpoint) throws -> ModelInfo
     ) {
         ggufArchitectures = gguf
@@ -29,7 +37,7 @@ struct ModelFamily: Sendable {
     ) {
         self.init(
             gguf: gguf, huggingFace: huggingFace,
-            load: { try GatedDecoder.load($0, traits($0.format), threads: $1) },
+            load: { try GatedDecoder.load($0, traits($0.format), $1) },
             info: { try GatedDecoder.info(of: $0, traits($0.format)) })
     }
 }

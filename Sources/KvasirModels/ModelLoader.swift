@@ -14,10 +14,14 @@ public enum ModelLoader {
 
     /// Loads a model: reads its numbers, checks every tensor, repacks the weights.
     ///
+    /// - Parameters:
+    ///   - conversion: what becomes of the matrices of the layers; nil if they stay as the file has them.
     /// - Throws: `ModelError` for a family or feature that is not supported and for numbers that contradict the tensors;
     ///   `GGUFError`, `WeightError` and what else the checkpoint throws for what is wrong with its files.
-    public static func load(_ checkpoint: Checkpoint, threads: ThreadPool) throws -> DecoderModel {
-        try family(of: checkpoint).load(checkpoint, threads)
+    public static func load(
+        _ checkpoint: Checkpoint, conversion: WeightConversion? = nil, threads: ThreadPool
+    ) throws -> DecoderModel {
+        try family(of: checkpoint).load(checkpoint, LoadSettings(threads: threads, conversion: conversion))
     }
 
     /// Reads the sizes and names of a model; keeps no weight.

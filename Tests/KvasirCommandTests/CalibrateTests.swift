@@ -72,4 +72,49 @@ struct CalibrateTests {
             #expect(none.status == 2 && none.message.contains("--tokens"))
         }
     }
+
+    @Test("8-bit weights want the ranges of this model, and run with them")
+    func smoothquant() async throws {
+        try await Program.with { program in
+            let (model, other) = (try Self.model(program), try Self.model(program, "separate"))
+            func generate(_ weights: String, _ more: [String] = []) async throws -> Program.Outcome {
+                try await program.run(
+                    ["generate", "the", "--model", model, "--max-tokens", "4", "--temperature", "0", "--json"]
+                        + ["--weights", weights] + more)
+            }
+            for weights in ["w8a8", "w8a8-static"] {
+                let before = try await generate(weights)
+                #expect(before.status == 1 && before.message.contains("kvasir calibrate smoothquant"))
+            }
+            #expect(try await generate("w8a8-unsmoothed").status == 0)
+            #expect(try await generate("int4").status == 2)
+            let made = try await program.run(["calibrate", "smoothquant", "--model", model])
+            #expect(made.status == 0 && made.output.contains("\(model).smoothquant.safetensors"), "\(made.error)")
+            let first = try Data(contentsOf: URL(filePath: "\(model).smoothquant.safetensors"))
+            _ = try await program.run(["calibrate", "smoothquant", "--model", model])
+            #expect(try Data(contentsOf: URL(filePath: "\(model).smoothquant.safetensors")) == first)
+            for weights in ["w8a8", "w8a8-static"] { #expect(try await generate(weights).status == 0) }
+            // A file of codebooks or means is passed over; another model's ranges are refused.
+            let foreign = "\(program.home)/foreign.safetensors"
+            let moved = try await program.run(
+                ["calibrate", "smoothquant", "--model", other, "--output", foreign, "--alpha", "0.8"]
+                    + ["--sites", "attention,mlp"])
+            #expect(moved.status == 0, "\(moved.error)")
+            let refused = try await generate("w8a8", ["--calibration", foreign])
+            #expect(refused.status == 1 && refused.message.contains("was made for model"))
+        }
+    }
+
+    @Test("Ranges that make no sense are refused before a model is read")
+    func smoothquantMistakes() async throws {
+        try await Program.with { program in
+            for (arguments, text) in [
+                (["--alpha", "1.5"], "--alpha"), (["--alpha", "nan"], "--alpha"), (["--tokens", "0"], "--tokens"),
+                (["--sites", "attention,norm"], "--sites"), (["--sites", ""], "--sites"),
+            ] {
+                let outcome = try await program.run(["calibrate", "smoothquant"] + arguments)
+                #expect(outcome.status == 2 && outcome.message.contains(text), "\(arguments): \(outcome.error)")
+            }
+        }
+    }
 }

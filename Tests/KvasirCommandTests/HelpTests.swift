@@ -6,7 +6,8 @@ import Testing
 /// After a change that is meant, run the tests once with `KVASIR_UPDATE_SNAPSHOTS=1` and read the difference.
 struct HelpTests {
     static let commands = [
-        "", "generate", "chat", "models", "pull", "explain", "codecs", "calibrate", "calibrate center", "evaluate",
+        "", "generate", "chat", "models", "pull", "explain", "codecs", "calibrate", "calibrate center",
+        "calibrate smoothquant", "evaluate",
         "evaluate perplexity", "evaluate divergence", "evaluate tasks", "evaluate needle", "evaluate generation",
         "evaluate normality", "bench", "report", "reproduce", "reproduce nqkv",
     ]

@@ -83,6 +83,26 @@ struct ReproduceTests {
             #expect(outcome.status == 0, "\(outcome.error)")
             #expect(outcome.output.contains("| tiny, nf4/b256 | 59.00 |"))
             #expect(outcome.output.contains("average change -1.00 ± 1.00 points over 1 of the 6 tasks"))
+            #expect(
+                outcome.output.contains("Not measured here: give the result of 'kvasir evaluate tasks --weights w8a8'"))
+
+            // The same file is none of 8-bit weights, nor the other way round.
+            let notRounded = try await program.run(command + ["--smoothquant-tasks", "tasks.json"])
+            #expect(notRounded.status == 1 && notRounded.message.contains("weights 'file'"))
+            var rounded = tasks
+            var model = try #require(rounded["model"] as? [String: Any])
+            model["weights"] = "w8a8"
+            rounded["model"] = model
+            rounded["results"] = ["caches": [cache("f16", 0.58, nil), cache("nf4/b256", 0.585, 0.005)]]
+            try JSONSerialization.data(withJSONObject: rounded).write(to: URL(filePath: "\(program.home)/rounded.json"))
+            let notPlain = try await program.run(command + ["--tasks", "rounded.json"])
+            #expect(notPlain.status == 1 && notPlain.message.contains("weights 'w8a8'"))
+            let both = try await program.run(
+                command + ["--tasks", "tasks.json", "--smoothquant-tasks", "rounded.json"])
+            #expect(both.status == 0, "\(both.error)")
+            #expect(both.output.contains("| OPT-1.3B (published) | 51.83 | 51.32 | 50.30 |"))
+            #expect(both.output.contains("| tiny, w8a8 | 60.00 | 58.00 | 58.50 |"))
+            #expect(both.output.contains("average change 0.50 ± 1.00 points over 1 of the 7 tasks, weights w8a8"))
         }
     }
 

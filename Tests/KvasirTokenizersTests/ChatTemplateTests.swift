@@ -43,6 +43,38 @@ struct ChatTemplateTests {
         }
     }
 
+    @Test("of Qwen render what the reference renders, with thoughts and without")
+    func qwen() throws {
+        let fixtures = try Fixture.load([Fixture.QwenTemplate].self, "chat-templates-qwen")
+        #expect(fixtures.map(\.name) == ["Qwen2.5", "Qwen3", "Qwen3, later"])
+        for fixture in fixtures {
+            let template = try ChatTemplate(source: fixture.source)
+            #expect(template.family == .chatML && template.hasThoughts == fixture.name.hasPrefix("Qwen3"))
+            #expect((template.defaultSystemMessage != nil) == (fixture.name == "Qwen2.5"))
+            for rendering in fixture.renderings {
+                let text = try template.render(
+                    messages: try messages(rendering.messages), addGenerationPrompt: rendering.addGenerationPrompt,
+                    thinks: rendering.thinks)
+                #expect(Array(text.utf8) == Array(rendering.text.utf8), "\(fixture.name): \(rendering.messages)")
+            }
+        }
+        let error = #expect(throws: ChatTemplateError.self) {
+            try ChatTemplate(source: fixtures[0].source).render(
+                messages: [ChatMessage(role: .user, content: "Hi")], addGenerationPrompt: true, thinks: false)
+        }
+        #expect(error?.reason == .noThoughts(family: .chatML))
+        // A template that treats thoughts in any other way is refused.
+        for (old, new) in [
+            ("loop.index0 > ns.last_query_index", "true"), ("'<think>\\n\\n</think>\\n\\n'", "'<think>\\n'"),
+            ("enable_thinking is false", "enable_thinking"), ("{{- '<|im_start|>system\\n' +", "{{- bos_token +"),
+        ] {
+            #expect(fixtures[1].source.contains(old))
+            #expect(throws: ChatTemplateError.self) {
+                try ChatTemplate(source: fixtures[1].source.replacing(old, with: new))
+            }
+        }
+    }
+
     @Test("whose turns alternate render what the reference renders, and refuse what it refuses")
     func alternatingTurns() throws {
         let fixtures = try Fixture.load([Fixture.TurnTemplate].self, "chat-templates-turns")

@@ -189,9 +189,67 @@ static void check_quantize(bool compares) {
     twin_release();
 }
 
+// Rows and tokens with one scale each: the same bits on every instruction set.
+static void check_rounded_rows(bool compares, size_t rows, size_t columns, float limit) {
+    twin_case("linear INT8_ROW, %zu x %zu, limit %g", rows, columns, (double)limit);
+    const size_t groups = (columns + KV_LINEAR_GROUP_COLUMNS - 1) / KV_LINEAR_GROUP_COLUMNS;
+    const size_t packed_bytes = kv_linear_packed_bytes(KV_WEIGHT_INT8_ROW, rows, columns);
+    float *source = twin_floats(rows * columns), *x = twin_floats(MOST_TOKENS * columns);
+    for (size_t i = 0; i < rows * columns; i++) source[i] = twin_uniform(-1, 1);
+    for (size_t i = 0; i < MOST_TOKENS * columns; i++) x[i] = twin_uniform(-2, 2);
+    x[3 * columns] = NAN;
+    void *packed = twin_memory(packed_bytes, 16);
+    kv_linear_round_rows(source, columns, rows, columns, limit, 0, kv_linear_tiles(rows), packed);
+    twin_digest(packed, packed_bytes);
+    const matrix m = {.weight = {KV_WEIGHT_INT8_ROW, rows, columns, packed}, .tiles = kv_linear_tiles(rows)};
+    const kv_linear_kernels *fast = kv_linear_kernels_for(KV_ISA_NEON), *plain = kv_linear_kernels_for(KV_ISA_GENERIC);
+    kv_activation_group *codes = twin_memory(MOST_TOKENS * groups * sizeof *codes, 4);
+    kv_activation_group *same = twin_memory(groups * sizeof *same, 4);
+    float *unpacked = twin_floats(columns);
+    for (size_t row = 0; row < rows; row++) {
+        kv_linear_unpack_row(&m.weight, row, unpacked);
+        twin_digest(unpacked, columns * sizeof *unpacked);
+    }
+    for (size_t t = 0; t < MOST_TOKENS; t++) {
+        kv_activation_group *token = codes + t * groups;
+        plain->quantize_token(x + t * columns, columns, limit, token);
+        twin_check(isnan(token->scale) == (t == 3), "token %zu has the scale %g", t, (double)token->scale);
+        if (t == 3) continue;
+        twin_digest(token, groups * sizeof *token);
+        if (!compares) continue;
+        fast->quantize_token(x + t * columns, columns, limit, same);
+        twin_check(memcmp(token, same, groups * sizeof *token) == 0, "token %zu differs", t);
+    }
+    if (compares) {
+        float *y = twin_floats(MOST_TOKENS * rows), *expected = twin_floats(MOST_TOKENS * rows);
+        plain->multiply(&m.weight, 0, m.tiles, codes, MOST_TOKENS, expected, rows);
+        for (size_t row = 0; row < rows; row++) twin_check(isnan(expected[3 * rows + row]), "NaN is lost");
+        // A NaN's bits may differ.
+        memcpy(codes + 3 * groups, codes, groups * sizeof *codes);
+        plain->multiply(&m.weight, 0, m.tiles, codes, MOST_TOKENS, expected, rows);
+        for (size_t i = 0; i < sizeof token_counts / sizeof *token_counts; i++) {
+            fast->multiply(&m.weight, 0, m.tiles, codes, token_counts[i], y, rows);
+            twin_check(twin_same(y, expected, token_counts[i] * rows), "multiply: %zu tokens differ", token_counts[i]);
+        }
+        memcpy(x + 3 * columns, x, columns * sizeof *x);
+        fast->multiply_f32(&m.weight, 0, m.tiles, x, columns, MOST_TOKENS, y, rows);
+        plain->multiply_f32(&m.weight, 0, m.tiles, x, columns, MOST_TOKENS, expected, rows);
+        for (size_t i = 0; i < MOST_TOKENS * rows; i++) {
+            // Each side rounds as in check_floats; weights are within [-1, 1], activations within [-2, 2].
+            const double allowed = 2 * 0x1p-24 * (double)(columns / 2 + 5) * 2 * (double)columns;
+            twin_check(fabs((double)y[i] - expected[i]) <= allowed, "multiply_f32: %.9g is not %.9g", y[i], expected[i]);
+        }
+    }
+    twin_release();
+}
+
 void twin_test_linear(bool compares) {
     twin_seed(77);
     check_quantize(compares);
+    check_rounded_rows(compares, 1, 1, 0);
+    check_rounded_rows(compares, 17, 100, 0);
+    check_rounded_rows(compares, 53, 576, 0);
+    check_rounded_rows(compares, 35, 67, 1);
     for (size_t i = 0; i < sizeof weight_types / sizeof *weight_types; i++) {
         const weight_type *type = &weight_types[i];
         const size_t block = kv_weight_block_values(type->type), unit = block == 256 ? 256 : 32;

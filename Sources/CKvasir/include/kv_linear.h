@@ -15,11 +15,14 @@
 //   Q5_K   256 nibbles, 64 plane, 16 u8 scales, 16 u8 minima; 64 per 8        5.625 (5.5)    d * s * q - dmin * m
 //   Q6_K   256 nibbles, 128 plane, 2 x 16 s8 scales; 32 bytes per 8 groups    6.5625 (6.5625) d * s * (q - 32)
 //   F32, F16, BF16   16 values per column in the source's width               32, 16, 16
+//   INT8_ROW         512 codes offset by 128; 16 f32 scales before each tile  8 + 32 / columns         scale * (q - 128)
 //
 // The K types put the 16 f16 super-block scales (and minima) in front of each run of 8 groups. Byte v * 64 + i of the
 // nibbles holds quad 2v in its low and quad 2v + 1 in its high half. Bit c of a plane byte is the fifth bit of quad c;
 // in the two-bit plane of Q6_K, byte (c / 4) * 64 + i holds bits four and five of quad c at bit 2 * (c % 4).
-// All packing is exact: an unpacked weight equals what `kv_dequantize` returns for it, bit for bit.
+// All packing is exact: an unpacked weight equals what `kv_dequantize` returns for it, bit for bit. INT8_ROW is not a
+// format of files: `kv_linear_round_rows` makes it of floats, with any number of columns (zeros fill the last group), and
+// its activations have one scale per token, so that integer sums run over all columns and are scaled once.
 #ifndef KV_LINEAR_H
 #define KV_LINEAR_H
 
@@ -44,6 +47,9 @@ typedef struct {
 } kv_linear_weight;
 
 // 32 activations of one token, rounded to 8 bits: x[i] is about scale * codes[i], codes in -127...127.
+//
+// Of a token rounded with one scale (`quantize_token`), every group holds the scale and the sums of the whole token, and
+// minus_half_sum is 0.
 typedef struct {
     int8_t codes[KV_LINEAR_GROUP_COLUMNS];
     float scale;
@@ -72,6 +78,15 @@ size_t kv_linear_packed_bytes(kv_weight_type type, size_t rows, size_t columns);
 void kv_linear_repack(kv_weight_type type, const void *source, size_t row_stride, size_t rows, size_t columns,
                       size_t tile_begin, size_t tile_end, void *packed);
 
+// Columns of INT8_ROW up to which integer sums cannot overflow.
+enum { KV_LINEAR_MOST_INT8_COLUMNS = 1 << 17 };
+
+// Rounds the tiles tile_begin..<tile_end of a float32 matrix to INT8_ROW: scale = max|w| / 127 per row, or limit / 127 for
+// all rows if `limit` is not 0; to nearest even, codes in -127...127. Rows are `row_stride` floats apart; all weights are
+// finite. Ranges may be packed in parallel.
+void kv_linear_round_rows(const float *source, size_t row_stride, size_t rows, size_t columns, float limit,
+                          size_t tile_begin, size_t tile_end, void *packed);
+
 // Writes the `columns` weights of one row as float32.
 void kv_linear_unpack_row(const kv_linear_weight *weight, size_t row, float *values);
 
@@ -83,8 +98,13 @@ typedef struct {
     // holds a NaN or an infinity gets the scale NaN, so every output of that token is NaN.
     void (*quantize)(const float *x, size_t columns, kv_activation_group *groups);
 
+    // The same with one scale for all columns, of which there may be any number: max|x| / 127, or limit / 127 if `limit`
+    // is not 0, and what is larger than the limit becomes 127 or -127. Zeros fill the last group.
+    void (*quantize_token)(const float *x, size_t columns, float limit, kv_activation_group *groups);
+
     // y[t * y_stride + r] for the rows of the tiles tile_begin..<tile_end, from 8-bit activations (token t starts at
-    // activations + t * columns / 32). Quantized types only.
+    // activations + t * columns / 32, rounded up). Quantized types only; INT8_ROW takes tokens that `quantize_token`
+    // rounded, the others those of `quantize`.
     void (*multiply)(const kv_linear_weight *weight, size_t tile_begin, size_t tile_end,
                      const kv_activation_group *activations, size_t tokens, float *y, size_t y_stride);
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// The numbers are ggml's type ids, as they stand in a GGUF tensor table.
+// The numbers are ggml's type ids, as they stand in a GGUF tensor table; beyond them, what is made at load only.
 typedef enum {
     KV_WEIGHT_F32 = 0,
     KV_WEIGHT_F16 = 1,
@@ -19,6 +19,7 @@ typedef enum {
     KV_WEIGHT_Q5_K = 13,
     KV_WEIGHT_Q6_K = 14,
     KV_WEIGHT_BF16 = 30,
+    KV_WEIGHT_INT8_ROW = 0x10000,  // 8 bits and one float32 scale per row; linear layers only, see kv_linear.h
 } kv_weight_type;
 
 // Values in one block of `type` (1 for the float types), or 0 if the type is unknown.

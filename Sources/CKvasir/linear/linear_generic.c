@@ -34,8 +34,38 @@ static void add_group(kv_weight_type type, const kv_plain_group *plain, const kv
     }
 }
 
+// INT8_ROW: integer sums over all columns, scaled once.
+static void multiply_rows(const kv_linear_weight *weight, size_t tile_begin, size_t tile_end,
+                          const kv_activation_group *activations, size_t tokens, float *y, size_t y_stride) {
+    const size_t groups = kv_layout_groups(weight->type, weight->columns);
+    const size_t tile_bytes = kv_layout_tile_bytes(weight->type, weight->columns);
+    for (size_t index = tile_begin; index < tile_end; index++) {
+        const uint8_t *tile = (const uint8_t *)weight->packed + index * tile_bytes;
+        const size_t first_row = index * KV_TILE;
+        const size_t rows = weight->rows - first_row < KV_TILE ? weight->rows - first_row : KV_TILE;
+        for (size_t t = 0; t < tokens; t++) {
+            int32_t dots[KV_TILE] = {0};
+            kv_plain_group plain;
+            for (size_t group = 0; group < groups; group++) {
+                kv_layout_read_group(weight->type, tile, group, &plain);
+                const int8_t *x = activations[t * groups + group].codes;
+                for (int i = 0; i < KV_GROUP; i++) {
+                    for (int row = 0; row < KV_TILE; row++) dots[row] += (plain.codes[i / 4][4 * row + i % 4] - 128) * x[i];
+                }
+            }
+            for (size_t row = 0; row < rows; row++) {
+                y[t * y_stride + first_row + row] = (float)dots[row] * (plain.scales[0][row] * activations[t * groups].scale);
+            }
+        }
+    }
+}
+
 static void multiply(const kv_linear_weight *weight, size_t tile_begin, size_t tile_end,
                      const kv_activation_group *activations, size_t tokens, float *y, size_t y_stride) {
+    if (kv_layout_has_row_scales(weight->type)) {
+        multiply_rows(weight, tile_begin, tile_end, activations, tokens, y, y_stride);
+        return;
+    }
     const size_t groups = weight->columns / KV_GROUP;
     const size_t tile_bytes = kv_layout_tile_bytes(weight->type, weight->columns);
     for (size_t index = tile_begin; index < tile_end; index++) {
@@ -91,6 +121,7 @@ static void multiply_f32(const kv_linear_weight *weight, size_t tile_begin, size
 
 const kv_linear_kernels kv_linear_generic = {
     .quantize = kv_quantize,
+    .quantize_token = kv_quantize_token,
     .multiply = multiply,
     .multiply_f32 = multiply_f32,
 };

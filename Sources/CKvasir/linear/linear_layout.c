@@ -8,7 +8,8 @@ bool kv_linear_is_quantized(kv_weight_type type) { return kv_layout_bits(type) !
 
 size_t kv_linear_tile_bytes(kv_weight_type type, size_t columns) {
     if (kv_layout_float_bytes(type) == 0 && !kv_linear_is_quantized(type)) return 0;
-    if (columns % kv_weight_block_values(type) != 0 || columns > SIZE_MAX / (KV_TILE * sizeof(float))) return 0;
+    if (columns > SIZE_MAX / (2 * KV_TILE * sizeof(float))) return 0;
+    if (!kv_layout_has_row_scales(type) && columns % kv_weight_block_values(type) != 0) return 0;
     return kv_layout_tile_bytes(type, columns);
 }
 
@@ -20,6 +21,12 @@ size_t kv_linear_packed_bytes(kv_weight_type type, size_t rows, size_t columns) 
 
 static uint16_t read_u16(const uint8_t *bytes) {
     uint16_t value;
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+static float read_f32(const uint8_t *bytes) {
+    float value;
     memcpy(&value, bytes, sizeof value);
     return value;
 }
@@ -48,7 +55,9 @@ void kv_layout_read_group(kv_weight_type type, const uint8_t *tile, size_t group
     const uint8_t *super = tile + kv_layout_super_offset(type, group);
     for (int row = 0; row < KV_TILE; row++) {
         plain->minimum[row] = 0;
-        if (kv_layout_is_super(type)) {
+        if (kv_layout_has_row_scales(type)) {
+            plain->scales[0][row] = plain->scales[1][row] = read_f32(super + 4 * row);
+        } else if (kv_layout_is_super(type)) {
             const float d = kv_f16_to_f32(read_u16(super + 2 * row));
             if (kv_layout_has_minimum(type)) {
                 const float dmin = kv_f16_to_f32(read_u16(super + 2 * (KV_TILE + row)));
@@ -118,7 +127,9 @@ static void widen_row(kv_weight_type type, const uint8_t *tile, size_t group, si
     const uint8_t *super = tile + kv_layout_super_offset(type, group);
     const bool has_minimum = kv_layout_has_minimum(type);
     float halves[2], minimum = 0;
-    if (kv_layout_is_super(type)) {
+    if (kv_layout_has_row_scales(type)) {
+        halves[0] = halves[1] = read_f32(super + 4 * row);
+    } else if (kv_layout_is_super(type)) {
         const float d = kv_f16_to_f32(read_u16(super + 2 * row));
         if (has_minimum) {
             halves[0] = halves[1] = d * (float)scales[row];
@@ -150,6 +161,10 @@ void kv_linear_unpack_row(const kv_linear_weight *weight, size_t row, float *val
             values[column] = weight->type == KV_WEIGHT_F16 ? kv_f16_to_f32(read_u16(source))
                                                            : kv_bf16_to_f32(read_u16(source));
     }
-    for (size_t group = 0; width == 0 && group < weight->columns / KV_GROUP; group++)
-        widen_row(weight->type, tile, group, row % KV_TILE, values + group * KV_GROUP);
+    for (size_t first = 0; width == 0 && first < weight->columns; first += KV_GROUP) {
+        float whole[KV_GROUP];
+        widen_row(weight->type, tile, first / KV_GROUP, row % KV_TILE, whole);
+        const size_t count = weight->columns - first < KV_GROUP ? weight->columns - first : KV_GROUP;
+        memcpy(values + first, whole, count * sizeof *values);
+    }
 }

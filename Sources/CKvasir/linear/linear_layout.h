@@ -30,6 +30,7 @@ KV_INLINE int kv_layout_bits(kv_weight_type type) {
     case KV_WEIGHT_Q6_K:
         return 6;
     case KV_WEIGHT_Q8_0:
+    case KV_WEIGHT_INT8_ROW:
         return 8;
     default:
         return 0;
@@ -38,6 +39,17 @@ KV_INLINE int kv_layout_bits(kv_weight_type type) {
 
 KV_INLINE bool kv_layout_is_super(kv_weight_type type) {
     return type == KV_WEIGHT_Q4_K || type == KV_WEIGHT_Q5_K || type == KV_WEIGHT_Q6_K;
+}
+
+// Whether a tile begins with one float32 scale per row, and its groups have none.
+KV_INLINE bool kv_layout_has_row_scales(kv_weight_type type) { return type == KV_WEIGHT_INT8_ROW; }
+
+// Bytes of a tile before its first group, but for those of the K types, which come again with every run of groups.
+KV_INLINE size_t kv_layout_head_bytes(kv_weight_type type) { return kv_layout_has_row_scales(type) ? 4 * KV_TILE : 0; }
+
+// Groups of a row; the last one may be filled up with zeros where the source has no blocks.
+KV_INLINE size_t kv_layout_groups(kv_weight_type type, size_t columns) {
+    return columns / KV_GROUP + (kv_layout_has_row_scales(type) && columns % KV_GROUP != 0);
 }
 
 // Whether a weight is scale * q + minimum; else it is scale * (q - offset) with a power of two as offset.
@@ -59,6 +71,7 @@ KV_INLINE size_t kv_layout_code_bytes(kv_weight_type type) {
 }
 
 KV_INLINE size_t kv_layout_group_bytes(kv_weight_type type) {
+    if (kv_layout_has_row_scales(type)) return kv_layout_code_bytes(type);
     // Two bytes per row are either one f16 scale or two 8-bit scales.
     const size_t scales = kv_layout_has_minimum(type) && !kv_layout_is_super(type) ? 4 * KV_TILE : 2 * KV_TILE;
     return kv_layout_code_bytes(type) + scales;
@@ -73,11 +86,12 @@ KV_INLINE size_t kv_layout_super_bytes(kv_weight_type type) {
 // Offset of group `group` in its tile.
 KV_INLINE size_t kv_layout_group_offset(kv_weight_type type, size_t group) {
     const size_t super = kv_layout_is_super(type) ? (group / KV_SUPER_GROUPS + 1) * kv_layout_super_bytes(type) : 0;
-    return super + group * kv_layout_group_bytes(type);
+    return kv_layout_head_bytes(type) + super + group * kv_layout_group_bytes(type);
 }
 
-// Offset of the super-block scales that belong to group `group`.
+// Offset of the super-block scales, or of the rows' scales, that belong to group `group`.
 KV_INLINE size_t kv_layout_super_offset(kv_weight_type type, size_t group) {
+    if (kv_layout_has_row_scales(type)) return 0;
     const size_t index = group / KV_SUPER_GROUPS;
     return index * (kv_layout_super_bytes(type) + KV_SUPER_GROUPS * kv_layout_group_bytes(type));
 }
@@ -89,8 +103,9 @@ KV_INLINE size_t kv_layout_float_bytes(kv_weight_type type) {
 
 KV_INLINE size_t kv_layout_tile_bytes(kv_weight_type type, size_t columns) {
     if (kv_layout_float_bytes(type) != 0) return columns * KV_TILE * kv_layout_float_bytes(type);
-    const size_t groups = columns / KV_GROUP;
-    return groups * kv_layout_group_bytes(type) + groups / KV_SUPER_GROUPS * kv_layout_super_bytes(type);
+    const size_t groups = kv_layout_groups(type, columns);
+    return kv_layout_head_bytes(type) + groups * kv_layout_group_bytes(type) +
+           groups / KV_SUPER_GROUPS * kv_layout_super_bytes(type);
 }
 
 // One group in plain form, for the portable kernels and for packing.

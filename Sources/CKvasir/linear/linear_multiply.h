@@ -30,6 +30,7 @@ enum {
     CASE(KV_WEIGHT_Q5_0)      \
     CASE(KV_WEIGHT_Q5_1)      \
     CASE(KV_WEIGHT_Q8_0)      \
+    CASE(KV_WEIGHT_INT8_ROW)  \
     CASE(KV_WEIGHT_Q4_K)      \
     CASE(KV_WEIGHT_Q5_K)      \
     CASE(KV_WEIGHT_Q6_K)
@@ -44,6 +45,10 @@ KV_INLINE kvv_scales kvv_load_scales(const kv_weight_type type, int part, const 
     kvv_scales out = {{kvv_set(0), kvv_set(0)}, kvv_set(0)};
     const uint8_t *own = group + kv_layout_code_bytes(type);
     const int lane = part * KVV_LANES;
+    if (kv_layout_has_row_scales(type)) {
+        out.scales[0] = kvv_load_f32(super + 4 * lane);
+        return out;
+    }
     if (!kv_layout_is_super(type)) {
         out.scales[0] = kvv_load_f16(own + 2 * lane);
         if (kv_layout_has_minimum(type)) out.minimum = kvv_load_f16(own + 2 * (KV_TILE + lane));
@@ -116,10 +121,57 @@ KV_INLINE void kvv_add_group(const kv_weight_type type, const int tokens, int pa
     }
 }
 
+// `parts` parts of a tile of rows with one scale each, from `first_part`, times `tokens` tokens with one scale each.
+KV_INLINE void kvv_multiply_row_block(const kv_weight_type type, const int parts, const int tokens, int first_part,
+                                      const uint8_t *tile, size_t groups, const kv_activation_group *a, float *y,
+                                      size_t y_stride, size_t rows) {
+    kvv_int dots[KVV_PARTS][KVV_TOKENS];
+#pragma unroll
+    for (int p = 0; p < parts; p++) {
+#pragma unroll
+        for (int t = 0; t < tokens; t++) {
+            // Sums over all columns stay within 32 bits; on the way there, with the offset, they may wrap.
+            dots[p][t] = KVV_SIGNED_EIGHT ? kvv_int_zero()
+                                          : kvv_int_shift(kvv_int_set(&a[(size_t)t * groups].minus_sum),
+                                                          kv_layout_offset_shift(type));
+        }
+    }
+    const uint8_t *group = tile + kv_layout_head_bytes(type);
+    for (size_t g = 0; g < groups; g++) {
+        if (tokens == 1) {
+#pragma unroll
+            for (size_t line = 0; line < kv_layout_group_bytes(type); line += 64) {
+                __builtin_prefetch(group + KVV_PREFETCH + line);
+            }
+        }
+#pragma unroll
+        for (int p = 0; p < parts; p++) {
+            kvv_group_dots(type, tokens, group + (first_part + p) * KVV_BYTES, 0, KV_QUADS, a + g, groups, dots[p]);
+        }
+        group += kv_layout_group_bytes(type);
+    }
+#pragma unroll
+    for (int p = 0; p < parts; p++) {
+        const size_t row = (size_t)(first_part + p) * KVV_LANES;
+        const size_t left = rows > row ? rows - row : 0;
+        const kvv_float scales = kvv_load_f32(tile + 4 * row);
+#pragma unroll
+        for (int t = 0; t < tokens; t++) {
+            const kvv_float scale = kvv_mul(scales, kvv_set(a[(size_t)t * groups].scale));
+            kvv_store(y + (size_t)t * y_stride + row, kvv_mul(kvv_to_float(dots[p][t]), scale),
+                      left < KVV_LANES ? left : KVV_LANES);
+        }
+    }
+}
+
 // `parts` parts of a tile, from `first_part`, times `tokens` tokens.
 KV_INLINE void kvv_multiply_block(const kv_weight_type type, const int parts, const int tokens, int first_part,
                                   const uint8_t *tile, size_t groups, const kv_activation_group *a, float *y,
                                   size_t y_stride, size_t rows) {
+    if (kv_layout_has_row_scales(type)) {
+        kvv_multiply_row_block(type, parts, tokens, first_part, tile, groups, a, y, y_stride, rows);
+        return;
+    }
     kvv_float sums[KVV_PARTS][KVV_TOKENS];
 #pragma unroll
     for (int p = 0; p < parts; p++) {
@@ -191,8 +243,8 @@ KV_INLINE void kvv_multiply_type(const kv_weight_type type, const kv_linear_weig
     const size_t tile_bytes = kv_layout_tile_bytes(type, weight->columns);
     for (size_t index = tile_begin; index < tile_end; index++) {
         const size_t row = index * KV_TILE;
-        kvv_multiply_tile(type, (const uint8_t *)weight->packed + index * tile_bytes, weight->columns / KV_GROUP, a,
-                          tokens, y + row, y_stride, weight->rows - row);
+        kvv_multiply_tile(type, (const uint8_t *)weight->packed + index * tile_bytes,
+                          kv_layout_groups(type, weight->columns), a, tokens, y + row, y_stride, weight->rows - row);
     }
 }
 

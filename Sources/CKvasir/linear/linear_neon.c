@@ -113,6 +113,7 @@ KV_INLINE void kvv_group_dots(const kv_weight_type type, const int tokens, const
 
 const kv_linear_kernels kv_linear_neon = {
     .quantize = kv_quantize,
+    .quantize_token = kv_quantize_token,
     .multiply = kvv_multiply,
     .multiply_f32 = kvv_multiply_f32,
 };

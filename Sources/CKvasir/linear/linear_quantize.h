@@ -49,3 +49,47 @@ static void kv_quantize(const float *x, size_t columns, kv_activation_group *gro
         out->minus_half_sum = -low;
     }
 }
+
+// The same with one scale for the whole token; `limit` in place of its own largest magnitude unless it is 0.
+static void kv_quantize_token(const float *x, size_t columns, float limit, kv_activation_group *groups) {
+#pragma clang fp contract(off)
+    uint32_t largest = 0;
+    for (size_t i = 0; i < columns; i++) {
+        uint32_t magnitude;
+        memcpy(&magnitude, x + i, sizeof magnitude);
+        magnitude &= 0x7fffffffu;
+        largest = magnitude > largest ? magnitude : largest;
+    }
+    const bool is_finite = largest < 0x7f800000u;
+    float magnitude;
+    memcpy(&magnitude, &largest, sizeof magnitude);
+    if (limit > 0) magnitude = limit;
+    const bool is_zero = is_finite && magnitude < 0x1p-119f;
+    const size_t count = (columns + KV_GROUP - 1) / KV_GROUP;
+    const float inverse = is_zero || !is_finite ? 0 : 127.0f / magnitude;
+    int32_t sum = 0;
+    for (size_t group = 0; group < count; group++) {
+        const size_t width = columns - group * KV_GROUP < KV_GROUP ? columns - group * KV_GROUP : KV_GROUP;
+        float values[KV_GROUP] = {0};
+        if (is_finite) memcpy(values, x + group * KV_GROUP, width * sizeof(float));
+        int32_t codes[KV_GROUP];
+        for (int i = 0; i < KV_GROUP; i++) {
+            float scaled = values[i] * inverse;
+            scaled = scaled > 127.0f ? 127.0f : scaled;
+            scaled = scaled < -127.0f ? -127.0f : scaled;
+            const float shifted = scaled + 0x1.8p23f;
+            int32_t pattern;
+            memcpy(&pattern, &shifted, sizeof pattern);
+            codes[i] = pattern - 0x4b400000;
+        }
+        for (int i = 0; i < KV_GROUP; i++) sum += codes[i];
+        for (int i = 0; i < KV_GROUP; i++) groups[group].codes[i] = (int8_t)codes[i];
+    }
+    const float scale = is_finite ? is_zero ? 0 : magnitude / 127.0f : NAN;
+    for (size_t group = 0; group < count; group++) {
+        groups[group].scale = scale;
+        groups[group].sum = scale * (float)sum;
+        groups[group].minus_sum = -sum;
+        groups[group].minus_half_sum = 0;
+    }
+}

@@ -1,4 +1,4 @@
-// From GGUF's block formats to packed tiles.
+// From GGUF's block formats and from floats to packed tiles.
 
 #include <string.h>
 
@@ -146,7 +146,7 @@ static void write_row_group(kv_weight_type type, const kv_row_group *in, size_t 
 void kv_linear_repack(kv_weight_type type, const void *source, size_t row_stride, size_t rows, size_t columns,
                       size_t tile_begin, size_t tile_end, void *packed) {
     const size_t tile_bytes = kv_linear_tile_bytes(type, columns);
-    if (tile_bytes == 0) return;
+    if (tile_bytes == 0 || kv_layout_has_row_scales(type)) return;
     const size_t width = kv_layout_float_bytes(type);
     // A padding row has scale zero (and minimum zero), whatever its codes mean.
     static const kv_row_group zero;
@@ -171,6 +171,43 @@ void kv_linear_repack(kv_weight_type type, const void *source, size_t row_stride
                 if (row < rows) read_row_group(type, values, group, &decoded);
                 write_row_group(type, &decoded, r, group, tile);
             }
+        }
+    }
+}
+
+// One row of floats as codes of INT8_ROW; returns its scale.
+static float round_row(const float *values, size_t columns, float limit, size_t row, uint8_t *tile) {
+#pragma clang fp contract(off)
+    float magnitude = limit;
+    for (size_t i = 0; limit == 0 && i < columns; i++) {
+        const float own = __builtin_fabsf(values[i]);
+        magnitude = own > magnitude ? own : magnitude;
+    }
+    // Below 2^-119, 127 / magnitude may overflow: such a row is zero, as in the rounding of activations.
+    if (magnitude < 0x1p-119f) return 0;
+    const float inverse = 127.0f / magnitude;
+    for (size_t i = 0; i < columns; i++) {
+        // 1.5 * 2^23 leaves no fraction bits: the addition rounds to the nearest integer, ties to even.
+        const float shifted = values[i] * inverse + 0x1.8p23f;
+        int32_t pattern;
+        memcpy(&pattern, &shifted, sizeof pattern);
+        uint8_t *group = tile + kv_layout_group_offset(KV_WEIGHT_INT8_ROW, i / KV_GROUP);
+        group[i % KV_GROUP / 4 * KV_QUAD_BYTES + 4 * row + i % 4] = (uint8_t)(pattern - 0x4b400000 + 128);
+    }
+    return magnitude / 127.0f;
+}
+
+void kv_linear_round_rows(const float *source, size_t row_stride, size_t rows, size_t columns, float limit,
+                          size_t tile_begin, size_t tile_end, void *packed) {
+    const size_t tile_bytes = kv_linear_tile_bytes(KV_WEIGHT_INT8_ROW, columns);
+    for (size_t index = tile_begin; index < tile_end; index++) {
+        uint8_t *tile = (uint8_t *)packed + index * tile_bytes;
+        memset(tile, 0, kv_layout_head_bytes(KV_WEIGHT_INT8_ROW));
+        memset(tile + kv_layout_head_bytes(KV_WEIGHT_INT8_ROW), 128,
+               tile_bytes - kv_layout_head_bytes(KV_WEIGHT_INT8_ROW));
+        for (size_t r = 0; r < KV_TILE && index * KV_TILE + r < rows; r++) {
+            const float scale = round_row(source + (index * KV_TILE + r) * row_stride, columns, limit, r, tile);
+            memcpy(tile + 4 * r, &scale, sizeof scale);
         }
     }
 }

@@ -162,6 +162,7 @@ static block_format format_of(kv_weight_type type) {
         case KV_WEIGHT_Q4_K: return (block_format){KV_SUPER_BLOCK_VALUES, sizeof(kv_block_q4_K), dequantize_q4_k};
         case KV_WEIGHT_Q5_K: return (block_format){KV_SUPER_BLOCK_VALUES, sizeof(kv_block_q5_K), dequantize_q5_k};
         case KV_WEIGHT_Q6_K: return (block_format){KV_SUPER_BLOCK_VALUES, sizeof(kv_block_q6_K), dequantize_q6_k};
+        case KV_WEIGHT_INT8_ROW: break;  // linear layers only
     }
     return (block_format){0, 0, NULL};
 }

@@ -32,7 +32,11 @@ struct CalibrationFile {
     private static let version = "2"
 
     init(kind: CalibrationKind, origin: CalibrationOrigin, settings: [String: String] = [:], tensors: [Tensor]) {
-        self.kind = kind.name
+        self.init(kind: kind.name, origin: origin, settings: settings, tensors: tensors)
+    }
+
+    init(kind: String, origin: CalibrationOrigin, settings: [String: String], tensors: [Tensor]) {
+        self.kind = kind
         self.origin = origin
         self.settings = settings
         self.tensors = tensors
@@ -202,10 +206,15 @@ extension CalibrationFile {
     ///
     /// - Throws: `CalibrationError` naming both.
     func check(_ kind: CalibrationKind, path: String) throws(CalibrationError) {
-        guard self.kind == kind.name else {
+        try check(kind: kind.name, command: kind.command, neededBy: "the cache needs", path: path)
+    }
+
+    /// The same by name, for what is no codec's.
+    func check(kind: String, command: String, neededBy: String, path: String) throws(CalibrationError) {
+        guard self.kind == kind else {
             throw CalibrationError(
-                .otherKind, received: "\(path) holds '\(self.kind)', the cache needs '\(kind.name)'",
-                remedy: "make it with '\(kind.command)'")
+                .otherKind, received: "\(path) holds '\(self.kind)', \(neededBy) '\(kind)'",
+                remedy: "make it with '\(command)'")
         }
     }
 }

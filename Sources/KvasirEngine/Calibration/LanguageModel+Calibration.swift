@@ -30,7 +30,13 @@ extension LanguageModel {
 
     /// What is known of the model's keys and values, as far as a cache needs it.
     func statistics(for cache: CacheConfiguration) throws -> ModelStatistics {
-        try decoder.info.statistics(
+        if hasSmoothedValues, let kind = cache.calibrations.first(where: \.dependsOnValues) {
+            throw CalibrationError(
+                .impossible, received: "'\(kind.name)' on weights whose values are smoothed",
+                remedy: "it was measured on other values; calibrate smoothquant without the site "
+                    + "'\(SmoothingSite.attentionOutput.rawValue)'")
+        }
+        return try decoder.info.statistics(
             for: cache, of: ModelFiles(path: path).checkpoint.tensors, path: path, calibrations: calibrations)
     }
 }
@@ -82,13 +88,7 @@ extension ModelInfo {
     private func check(
         _ origin: CalibrationOrigin, of file: String, _ kind: CalibrationKind, fingerprint: String, path: String
     ) throws(CalibrationError) {
-        guard origin.model == fingerprint else {
-            throw CalibrationError(
-                .otherModel,
-                received:
-                    "\(file) was made for model \(origin.model.prefix(12)), not for \(fingerprint.prefix(12)) (\(path))",
-                remedy: "measure this model with '\(kind.command)'")
-        }
+        try origin.check(fingerprint: fingerprint, of: file, model: path, command: kind.command)
         guard origin.order == channelOrder else {
             throw CalibrationError(
                 .otherModel,
@@ -99,7 +99,30 @@ extension ModelInfo {
     }
 }
 
+extension CalibrationOrigin {
+    /// Checks that a file was made for a model.
+    ///
+    /// - Throws: `CalibrationError` naming both.
+    func check(fingerprint: String, of file: String, model path: String, command: String) throws(CalibrationError) {
+        guard model == fingerprint else {
+            throw CalibrationError(
+                .otherModel,
+                received:
+                    "\(file) was made for model \(model.prefix(12)), not for \(fingerprint.prefix(12)) (\(path))",
+                remedy: "measure this model with '\(command)'")
+        }
+    }
+}
+
 extension CalibrationKind {
+    /// Whether it was measured on the values that the cache stores.
+    fileprivate var dependsOnValues: Bool {
+        switch self {
+        case .center: false
+        case .coupled: true
+        }
+    }
+
     /// Whether a file of another kind was meant for this need: codebooks of another scheme.
     fileprivate func isSibling(ofKind name: String) -> Bool {
         switch self {

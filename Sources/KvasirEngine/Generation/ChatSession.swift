@@ -12,6 +12,7 @@ public final class ChatSession {
     public private(set) var messages: [ChatMessage]
 
     private let session: GenerationSession
+    private let thinks: Bool
     private let systemMessages: [ChatMessage]
     /// The conversation up to the end of the last answer, as text and as the tokens it consists of.
     private var written: (text: [UInt8], tokens: [Int32])?
@@ -21,9 +22,14 @@ public final class ChatSession {
     /// - Parameters:
     ///   - engine: the model and its cache.
     ///   - system: instructions for the whole conversation; the template's own if nil.
-    /// - Throws: `ChatTemplateError` if the model has no template that is known.
-    public init(_ engine: InferenceEngine, system: String? = nil) throws(ChatTemplateError) {
+    ///   - thinks: whether a model that can may think before its answers.
+    /// - Throws: `ChatTemplateError` if the model has no template that is known, or one without a choice about thinking.
+    public init(
+        _ engine: InferenceEngine, system: String? = nil, thinks: Bool = true
+    ) throws(ChatTemplateError) {
         template = try engine.model.chatTemplate()
+        self.thinks = thinks
+        guard thinks || template.hasThoughts else { throw ChatTemplateError(.noThoughts(family: template.family)) }
         session = GenerationSession(engine)
         systemMessages = system.map { [ChatMessage(role: .system, content: $0)] } ?? []
         messages = systemMessages
@@ -61,7 +67,7 @@ public final class ChatSession {
         onText: (String) -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws -> GenerationResult {
         let turns = messages + [ChatMessage(role: .user, content: message)]
-        let text = Array(try template.render(messages: turns, addGenerationPrompt: true).utf8)
+        let text = Array(try template.render(messages: turns, addGenerationPrompt: true, thinks: thinks).utf8)
         let prompt = tokens(of: text)
         let engine = session.engine
         // Without room for a single token of the answer there is no turn.

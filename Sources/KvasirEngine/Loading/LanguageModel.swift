@@ -12,6 +12,13 @@ public final class LanguageModel: Sendable {
     /// The path of the file or folder.
     public let path: String
 
+    /// How the matrices of the layers are held.
+    public let weights: WeightScheme
+    /// The calibration that they were loaded with; nil if none was needed.
+    public let weightCalibration: String?
+
+    /// Whether the cache stores other values than the file's weights give.
+    let hasSmoothedValues: Bool
     /// Calibration files that codecs are given in place of those beside the model.
     let calibrations: [String]
     private let chatTemplateSource: String?
@@ -20,15 +27,24 @@ public final class LanguageModel: Sendable {
     ///
     /// - Parameters:
     ///   - path: where the file or folder is.
+    ///   - weights: how the matrices of the layers are held.
     ///   - calibrations: calibration files to use in place of those beside the model.
     ///   - threads: used to repack the weights.
     /// - Throws: `GGUFError`, `SafetensorsError`, `ModelConfigurationError`, `MappedFileError`, `WeightError`,
-    ///   `ModelError`, `TokenizerFileError`, `TokenizerError` or `EngineError`, whichever says best what is wrong.
-    public init(path: String, calibrations: [String] = [], threads: ThreadPool) throws {
+    ///   `ModelError`, `TokenizerFileError`, `TokenizerError`, `CalibrationError` or `EngineError`, whichever says best what
+    ///   is wrong.
+    public init(
+        path: String, weights: WeightScheme = .file, calibrations: [String] = [], threads: ThreadPool
+    ) throws {
         let files = try ModelFiles(path: path)
         // The vocabulary first: it is quick to check, the weights are not.
         (tokenizer, chatTemplateSource) = try files.texts()
-        decoder = try ModelLoader.load(files.checkpoint, threads: threads)
+        let preparation = try WeightPreparation(
+            weights, path: path, checkpoint: files.checkpoint, calibrations: calibrations)
+        decoder = try ModelLoader.load(files.checkpoint, conversion: preparation.conversion, threads: threads)
+        self.weights = weights
+        weightCalibration = preparation.calibration
+        hasSmoothedValues = preparation.changesValues
         self.path = path
         self.calibrations = calibrations
         guard tokenizer.vocabularySize <= decoder.info.vocabularySize else {

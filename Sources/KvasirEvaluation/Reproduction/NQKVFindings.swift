@@ -5,12 +5,12 @@ extension NQKVFinding {
         String(format: "%.\(decimals)f %%", share * 100)
     }
 
-    private static func number(_ value: Double, _ decimals: Int = 2) -> String {
+    static func number(_ value: Double, _ decimals: Int = 2) -> String {
         String(format: "%.\(decimals)f", value)
     }
 
     /// `2.1 to 3.4`; a single number if the ends are the same to two digits.
-    private static func range(_ values: [Double], _ decimals: Int = 2) -> String {
+    static func range(_ values: [Double], _ decimals: Int = 2) -> String {
         guard let low = values.min(), let high = values.max() else { return "nothing" }
         let (first, last) = (number(low, decimals), number(high, decimals))
         return first == last ? first : "\(first) to \(last)"
@@ -134,14 +134,6 @@ extension NQKVFinding {
                     : "The average falls by more than the paper's worst model.")
     }
 
-    /// Table 3.
-    static var smoothQuant: NQKVFinding {
-        missing(
-            "Table 3: accuracy on top of 8-bit weights and activations",
-            "average change at most 1.02 points against SmoothQuant alone",
-            "SmoothQuant is no part of Kvasir; its own linear layers round activations to 8 bits in blocks of 32")
-    }
-
     /// The cells of one batch and length.
     private struct Cell {
         let recomputed, plain, small: ServingResult
@@ -218,7 +210,7 @@ extension NQKVFinding {
         )
     }
 
-    private static func missing(_ experiment: String, _ published: String, _ reason: String) -> NQKVFinding {
+    static func missing(_ experiment: String, _ published: String, _ reason: String) -> NQKVFinding {
         NQKVFinding(
             experiment: experiment, published: published, ours: "nothing", verdict: .notMeasured,
             sentence: "Not measured: \(reason).")

@@ -1,3 +1,5 @@
+internal import KvasirEngine
+
 /// A statement about one experiment of the paper.
 public struct NQKVFinding: Sendable, Hashable, Codable {
     /// Whether our figures say what the paper says.
@@ -37,11 +39,18 @@ public struct NQKVAccuracy: Sendable, Hashable, Codable {
     /// The standard error of the change.
     public let differenceError: Double?
 
-    /// The caches of a result, with the paper's tasks and no others.
+    /// The caches of a result, with a table's tasks and no others.
     ///
-    /// - Throws: `EvaluationError` if the document is of another kind or model, or has none of the tasks.
+    /// - Parameters:
+    ///   - document: a result of kind `tasks`.
+    ///   - name: its file's name.
+    ///   - model: what is reproduced.
+    ///   - tasks: the table's.
+    ///   - isRounded: whether the table is of 8-bit weights and activations.
+    /// - Throws: `EvaluationError` if the document is of another kind, model or kind of weights, or has none of the tasks.
     public static func read(
-        _ document: ResultDocument, name: String, model: ModelDescription
+        _ document: ResultDocument, name: String, model: ModelDescription, tasks: [String] = PublishedNQKV.tasks,
+        isRounded: Bool = false
     ) throws(EvaluationError) -> [NQKVAccuracy] {
         guard document.kind == .tasks else {
             throw EvaluationError(
@@ -52,13 +61,20 @@ public struct NQKVAccuracy: Sendable, Hashable, Codable {
                 received: "\(name) of model \(document.model?.file ?? "unknown")",
                 remedy: "it must be of the model that is reproduced, \(model.file)")
         }
+        guard (document.model?.weights != nil) == isRounded else {
+            throw EvaluationError(
+                received: "\(name) with weights '\((document.model?.weights ?? .file).rawValue)'",
+                remedy: isRounded
+                    ? "give a result of 'kvasir evaluate tasks --weights w8a8' or 'w8a8-static'"
+                    : "give a result of 'kvasir evaluate tasks' with the file's weights")
+        }
         let results: Results = try document.results()
         return try results.caches.map { cache throws(EvaluationError) in
-            let scores = cache.tasks.filter { $0.metric == "acc" && PublishedNQKV.tasks.contains($0.task) }
+            let scores = cache.tasks.filter { $0.metric == "acc" && tasks.contains($0.task) }
             guard !scores.isEmpty else {
                 throw EvaluationError(
                     received: "\(name) without the paper's tasks",
-                    remedy: "evaluate at least one of \(PublishedNQKV.tasks.joined(separator: ", "))")
+                    remedy: "evaluate at least one of \(tasks.joined(separator: ", "))")
             }
             let count = Double(scores.count)
             let changes = scores.compactMap(\.difference)
@@ -101,6 +117,8 @@ public struct NQKVReport: Sendable, Hashable, Codable {
     public let normality: [NormalityReport.Row]
     /// Table 2; empty if no result of the tasks was given.
     public let accuracies: [NQKVAccuracy]
+    /// Table 3; nil if no result of the tasks with 8-bit weights was given.
+    public let smoothQuant: NQKVSmoothQuant?
     /// Table 4, figures 8 and 9.
     public let serving: [ServingResult]
     /// A statement for each experiment.
@@ -109,17 +127,18 @@ public struct NQKVReport: Sendable, Hashable, Codable {
     /// Creates a report and states what agrees.
     public init(
         shares: [CacheShare], sample: SingleTokenSample, normality: [NormalityRow], accuracies: [NQKVAccuracy],
-        serving: [ServingResult], cache: String
+        smoothQuant: NQKVSmoothQuant? = nil, serving: [ServingResult], cache: String
     ) {
         self.shares = shares
         self.sample = sample
         self.normality = NormalityRow.overLayers(normality).map { NormalityReport.Row($0) }
         self.accuracies = accuracies
+        self.smoothQuant = smoothQuant
         self.serving = serving
         findings = [
             NQKVFinding.memory(shares, cache: cache), NQKVFinding.distributions(sample),
             NQKVFinding.normality(self.normality, sample: sample), NQKVFinding.accuracy(accuracies, cache: cache),
-            NQKVFinding.smoothQuant, NQKVFinding.serving(serving, cache: cache),
+            NQKVFinding.smoothQuant(smoothQuant, cache: cache), NQKVFinding.serving(serving, cache: cache),
             NQKVFinding.peaks(serving, cache: cache),
         ]
     }

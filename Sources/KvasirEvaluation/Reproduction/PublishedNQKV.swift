@@ -15,6 +15,18 @@ public enum PublishedNQKV {
         public let average: Double
     }
 
+    /// A row of table 3: the average accuracy in per cent over `smoothQuantTasks`.
+    public struct SmoothQuantAccuracy: Sendable, Hashable, Codable {
+        /// The model.
+        public let model: String
+        /// With weights and cache in f16.
+        public let float: Double
+        /// With SmoothQuant, the cache in f16.
+        public let smoothQuant: Double
+        /// With SmoothQuant and NQKV.
+        public let both: Double
+    }
+
     /// A row of table 4: one model, batch and sequence length on an A100 with 80 GB, 338 generated tokens.
     public struct Serving: Sendable, Hashable, Codable {
         /// The model.
@@ -50,6 +62,20 @@ public enum PublishedNQKV {
 
     /// The tasks of table 2, in its order.
     public static let tasks = ["piqa", "winogrande", "hellaswag", "arc_challenge", "rte", "boolq"]
+
+    /// The tasks of table 3, in its order.
+    public static let smoothQuantTasks = [
+        "piqa", "winogrande", "hellaswag", "arc_easy", "arc_challenge", "rte", "boolq",
+    ]
+
+    /// Table 3: weights with one scale for each matrix, activations with one that is fixed beforehand.
+    public static let smoothQuant: [SmoothQuantAccuracy] = [
+        SmoothQuantAccuracy(model: "OPT-125M", float: 44.35, smoothQuant: 44.27, both: 44.23),
+        SmoothQuantAccuracy(model: "OPT-1.3B", float: 51.83, smoothQuant: 51.32, both: 50.30),
+        SmoothQuantAccuracy(model: "OPT-6.7B", float: 58.52, smoothQuant: 58.61, both: 58.69),
+        SmoothQuantAccuracy(model: "OPT-13B", float: 59.65, smoothQuant: 59.19, both: 58.66),
+        SmoothQuantAccuracy(model: "OPT-30B", float: 61.89, smoothQuant: 61.46, both: 61.86),
+    ]
 
     /// Table 4, of which figures 8 and 9 show parts.
     ///

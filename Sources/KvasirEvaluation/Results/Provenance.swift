@@ -61,8 +61,13 @@ public struct ModelDescription: Codable, Sendable, Hashable {
     public let weightBytes: Int
     /// SHA-256 of the file; of a folder, the fingerprint of its tensors.
     public let sha256: String
-    /// SHA-256 of each calibration file that a cache reads, by name; nil if none reads one.
+    /// SHA-256 of each calibration file that the weights or a cache read, by name; nil if none does.
     public let calibrations: [String: String]?
+    /// How the matrices of the layers were held; nil if as the file has them.
+    public let weights: WeightScheme?
+
+    /// The file's name, and how its weights were held if otherwise than there.
+    public var label: String { weights.map { "\(file) (\($0.rawValue))" } ?? file }
 
     /// Describes a loaded model; reads its file once more for the hash.
     ///
@@ -81,10 +86,12 @@ public struct ModelDescription: Codable, Sendable, Hashable {
         weightBytes = model.decoder.weightBytes
         sha256 = try Self.hash(of: model)
         var calibrations: [String: String] = [:]
-        for file in Set(caches.flatMap { model.calibrationFiles(for: $0) }) {
+        let files = caches.flatMap { model.calibrationFiles(for: $0) } + [model.weightCalibration].compactMap { $0 }
+        for file in Set(files) {
             calibrations[URL(filePath: file).lastPathComponent] = try EvaluationFile.sha256(ofFile: file)
         }
         self.calibrations = calibrations.isEmpty ? nil : calibrations
+        weights = model.weights == .file ? nil : model.weights
     }
 
     /// A folder has no bytes of its own: what tells its tensors apart stands for them.

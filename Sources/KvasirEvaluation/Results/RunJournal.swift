@@ -36,7 +36,7 @@ public struct RunFingerprint: Codable, Sendable, Hashable {
         var parts = [
             "kvasir version": kvasirVersion, "instruction set": instructionSet, "caches": caches.joined(separator: ","),
         ]
-        if let model { parts["model"] = "\(model.file) \(model.sha256)" }
+        if let model { parts["model"] = "\(model.label) \(model.sha256)" }
         for (file, hash) in model?.calibrations ?? [:] { parts["calibration \(file)"] = hash }
         let members: [String: JSONValue] = try ResultCoding.decode(
             from: try ResultCoding.encode(settings), name: "settings")

@@ -50,6 +50,16 @@ struct SublayerNorms: Sendable {
 
 /// The MLP of a layer.
 protocol FeedForward: Sendable {
+    /// What its input meets.
+    var inputLayer: LinearLayer { get }
+    /// What makes its output.
+    var down: LinearLayer { get }
+
+    /// The same with its matrices converted.
+    ///
+    /// - Parameter norm: what makes the input, and nothing else; nil if there is no such norm.
+    func converted(by converter: LayerConverter, norm: inout Norm?) throws(ModelError) -> Self
+
     /// Takes `workspace.normed` and leaves the result in `workspace.delta`.
     func forward(_ operations: Operations, _ workspace: DecoderWorkspace)
 

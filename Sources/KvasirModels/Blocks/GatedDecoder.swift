@@ -19,11 +19,11 @@ enum GatedDecoder {
         var isWindowOptional = false
     }
 
-    static func load(_ checkpoint: Checkpoint, _ traits: Traits, threads: ThreadPool) throws -> DecoderModel {
+    static func load(_ checkpoint: Checkpoint, _ traits: Traits, _ loading: LoadSettings) throws -> DecoderModel {
         let configuration = try DecoderConfiguration(checkpoint)
         let epsilon = try checkpoint.epsilon(.rmsEpsilon)
         let activation = try checkpoint.activation(["silu": GatedActivation.silu], default: .silu)
-        let tensors = try TensorLoader(checkpoint, names: .llama(checkpoint.format), threads: threads)
+        let tensors = try TensorLoader(checkpoint, names: .llama(checkpoint.format), loading)
         let (hidden, headSize) = (configuration.hiddenSize, configuration.heads.headSize)
         func norm(_ role: TensorNames.Role, layer: Int? = nil) throws -> Norm {
             Norm(try tensors.vector(role, layer: layer, count: hidden), epsilon: epsilon)
@@ -35,13 +35,15 @@ enum GatedDecoder {
         var layers: [DecoderLayer] = []
         for index in 0..<configuration.layers {
             layers.append(
-                DecoderLayer(
-                    attentionNorms: SublayerNorms(before: try norm(.attentionNorm, layer: index)),
-                    attention: try SelfAttention(
-                        configuration, tensors, layer: index, bias: traits.hasProjectionBiases,
-                        headNorm: traits.hasHeadNorms ? { Norm($0, epsilon: epsilon) } : nil),
-                    rotary: 0, feedForwardNorms: SublayerNorms(before: try norm(.feedForwardNorm, layer: index)),
-                    feedForward: try GatedMLP(configuration, tensors, layer: index, activation)))
+                try tensors.finish(
+                    layer: index,
+                    DecoderLayer(
+                        attentionNorms: SublayerNorms(before: try norm(.attentionNorm, layer: index)),
+                        attention: try SelfAttention(
+                            configuration, tensors, layer: index, bias: traits.hasProjectionBiases,
+                            headNorm: traits.hasHeadNorms ? { Norm($0, epsilon: epsilon) } : nil),
+                        rotary: 0, feedForwardNorms: SublayerNorms(before: try norm(.feedForwardNorm, layer: index)),
+                        feedForward: try GatedMLP(configuration, tensors, layer: index, activation))))
         }
         let head = try OutputHead(checkpoint, tensors, norm: try norm(.outputNorm), columns: hidden)
         return try DecoderModel(

@@ -17,6 +17,24 @@ struct GatedMLP: FeedForward {
         self.activation = activation
     }
 
+    var inputLayer: LinearLayer { gateAndUp }
+
+    private init(gateAndUp: LinearLayer, down: LinearLayer, activation: GatedActivation) {
+        self.gateAndUp = gateAndUp
+        self.down = down
+        self.activation = activation
+    }
+
+    func converted(by converter: LayerConverter, norm: inout Norm?) throws(ModelError) -> GatedMLP {
+        let (inputs, outputs) = (try converter.floats(gateAndUp), try converter.floats(down))
+        // What up gives goes into the product as it is.
+        let factors = try converter.factors(.down, outputs)
+        if let factors { converter.divideRows(of: inputs, from: gateAndUp.rows / 2, by: factors) }
+        return GatedMLP(
+            gateAndUp: try converter.layer(inputs, .feedForward, foldingInto: &norm),
+            down: try converter.layer(outputs, .down, factors), activation: activation)
+    }
+
     func forward(_ operations: Operations, _ workspace: DecoderWorkspace) {
         let both = workspace.gateAndUp.matrix
         let gate = both.columns(0..<both.columns / 2)

@@ -21,6 +21,24 @@ struct PlainMLP: FeedForward {
         self.activation = activation
     }
 
+    var inputLayer: LinearLayer { up }
+
+    private init(up: LinearLayer, down: LinearLayer, activation: PlainActivation) {
+        self.up = up
+        self.down = down
+        self.activation = activation
+    }
+
+    func converted(by converter: LayerConverter, norm: inout Norm?) throws(ModelError) -> PlainMLP {
+        let (inputs, outputs) = (try converter.floats(up), try converter.floats(down))
+        // A positive factor goes through ReLU, and through no other activation.
+        let factors = activation == .relu ? try converter.factors(.down, outputs) : nil
+        if let factors { converter.divideRows(of: inputs, from: 0, by: factors) }
+        return PlainMLP(
+            up: try converter.layer(inputs, .feedForward, foldingInto: &norm),
+            down: try converter.layer(outputs, .down, factors), activation: activation)
+    }
+
     func forward(_ operations: Operations, _ workspace: DecoderWorkspace) {
         let hidden = workspace.gateAndUp.matrix.columns(0..<up.rows)
         operations.multiply(workspace.normed.matrix, up, into: hidden)

@@ -29,6 +29,17 @@ struct SelfAttention: Sendable {
         heads = configuration.heads
     }
 
+    /// The same with other matrices.
+    init(_ other: SelfAttention, projections: LinearLayer, output: LinearLayer) {
+        self.projections = projections
+        self.output = output
+        queryNorm = other.queryNorm
+        keyNorm = other.keyNorm
+        factor = other.factor
+        queryHeads = other.queryHeads
+        heads = other.heads
+    }
+
     /// Reads query, key, value and output matrices of a layer.
     ///
     /// - Parameters:

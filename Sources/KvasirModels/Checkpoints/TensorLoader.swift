@@ -7,29 +7,30 @@ final class TensorLoader {
     private let checkpoint: Checkpoint
     private let names: TensorNames
     private let prefix: String
-    private let threads: ThreadPool
+    let threads: ThreadPool
+    /// What becomes of the layers' matrices; nil if they stay as the file has them.
+    let conversion: WeightConversion?
     private let arena: MemoryArena
     private var used: Set<String> = []
     private let present: Set<String>
     /// Bytes of everything read so far, in memory.
     private(set) var loadedBytes = 0
 
-    init(_ checkpoint: Checkpoint, names: TensorNames, threads: ThreadPool) throws {
+    init(_ checkpoint: Checkpoint, names: TensorNames, _ loading: LoadSettings) throws {
         self.checkpoint = checkpoint
         self.names = names
-        self.threads = threads
+        threads = loading.threads
+        conversion = loading.conversion
         present = Set(checkpoint.tensors.tensorNames)
         prefix = names.prefix(in: present)
         // Room for every matrix as a linear layer: those that are not take nothing of it.
         let bytes = try checkpoint.tensors.tensorNames.reduce(0) { sum, name in
-            sum + MemoryArena.footprint(of: LinearWeight.mostPackedBytes(try checkpoint.tensors.tensor(named: name)))
+            sum
+                + MemoryArena.footprint(
+                    of: LinearWeight.mostPackedBytes(
+                        try checkpoint.tensors.tensor(named: name), loading.conversion))
         }
-        guard let arena = MemoryArena(capacity: bytes) else {
-            throw ModelError(
-                .outOfMemory, received: "weights of \(ByteCount(bytes))",
-                remedy: "the system has no memory for them; use a smaller model")
-        }
-        self.arena = arena
+        arena = try Self.arena(bytes)
     }
 
     /// Whether the model has a tensor for a role.
@@ -63,9 +64,31 @@ final class TensorLoader {
         guard tensor.shape == shape else { throw shapeError(tensor, expected: "\(shape)") }
         if isTransposed { tensor = try tensor.transposed() }
         let values = bias ? try vector(role, layer: layer, count: rows, ".bias") : nil
+        // What is to be converted lies in memory of its own, which goes when its layer is done.
+        if conversion != nil, layer != nil {
+            return try LinearWeight(
+                tensor, bias: values, in: Self.arena(MemoryArena.footprint(of: LinearWeight.packedBytes(tensor))),
+                threads: threads)
+        }
         let weight = try LinearWeight(tensor, bias: values, in: arena, threads: threads)
         loadedBytes += weight.byteCount
         return weight
+    }
+
+    /// A matrix of floats as a linear layer holds it after conversion.
+    func converted(_ floats: FloatMatrix, bias: [Float]?) -> LinearWeight {
+        let weight = LinearWeight(floats, bias: bias, rounding: conversion?.rounding, in: arena, threads: threads)
+        loadedBytes += weight.byteCount
+        return weight
+    }
+
+    private static func arena(_ bytes: Int) throws(ModelError) -> MemoryArena {
+        guard let arena = MemoryArena(capacity: bytes) else {
+            throw ModelError(
+                .outOfMemory, received: "weights of \(ByteCount(bytes))",
+                remedy: "the system has no memory for them; use a smaller model")
+        }
+        return arena
     }
 
     /// A vector, as floats.

@@ -12,13 +12,13 @@ extension ModelFamily {
 /// Source: Radford et al., "Language models are unsupervised multitask learners" (2019), section 2.3. Hugging Face folders
 /// have input channels as rows; GGUF files have output channels, as all others.
 enum GPT2 {
-    static func load(_ checkpoint: Checkpoint, threads: ThreadPool) throws -> DecoderModel {
+    static func load(_ checkpoint: Checkpoint, _ loading: LoadSettings) throws -> DecoderModel {
         let configuration = try DecoderConfiguration(checkpoint, feedForwardSize: { 4 * $0 })
         let epsilon = try checkpoint.epsilon(.layerEpsilon)
         let activation = try checkpoint.activation(
             ["gelu_new": PlainActivation.geluTanh, "gelu_pytorch_tanh": .geluTanh, "relu": .relu], default: .geluTanh)
         try refuseVariants(checkpoint)
-        let tensors = try TensorLoader(checkpoint, names: names(checkpoint.format), threads: threads)
+        let tensors = try TensorLoader(checkpoint, names: names(checkpoint.format), loading)
         let hidden = configuration.hiddenSize
         let isTransposed = checkpoint.format == .huggingFace
         func norm(_ role: TensorNames.Role, layer: Int? = nil) throws -> Norm {
@@ -35,14 +35,16 @@ enum GPT2 {
                         role, layer: index, columns: hidden, rows: rows, bias: true, isTransposed: isTransposed))
             }
             layers.append(
-                DecoderLayer(
-                    attentionNorms: SublayerNorms(before: try norm(.attentionNorm, layer: index)),
-                    attention: SelfAttention(
-                        configuration, projections: try linear(.queryKeyValue, rows: 3 * hidden),
-                        output: try linear(.attentionOutput, rows: hidden)),
-                    feedForwardNorms: SublayerNorms(before: try norm(.feedForwardNorm, layer: index)),
-                    feedForward: try PlainMLP(
-                        configuration, tensors, layer: index, activation, isTransposed: isTransposed)))
+                try tensors.finish(
+                    layer: index,
+                    DecoderLayer(
+                        attentionNorms: SublayerNorms(before: try norm(.attentionNorm, layer: index)),
+                        attention: SelfAttention(
+                            configuration, projections: try linear(.queryKeyValue, rows: 3 * hidden),
+                            output: try linear(.attentionOutput, rows: hidden)),
+                        feedForwardNorms: SublayerNorms(before: try norm(.feedForwardNorm, layer: index)),
+                        feedForward: try PlainMLP(
+                            configuration, tensors, layer: index, activation, isTransposed: isTransposed))))
         }
         let head = try OutputHead(checkpoint, tensors, norm: try norm(.outputNorm), columns: hidden)
         return try DecoderModel(

@@ -14,12 +14,12 @@ extension ModelFamily {
 ///
 /// Source: Gemma Team, "Gemma 3 technical report" (arXiv:2503.19786), section 2.
 enum Gemma3 {
-    static func load(_ checkpoint: Checkpoint, threads: ThreadPool) throws -> DecoderModel {
+    static func load(_ checkpoint: Checkpoint, _ loading: LoadSettings) throws -> DecoderModel {
         let configuration = try DecoderConfiguration(checkpoint)
         let epsilon = try checkpoint.epsilon(.rmsEpsilon)
         try refuseWhatIsMissing(checkpoint)
         let activation = try checkpoint.activation(["gelu_pytorch_tanh": GatedActivation.geluTanh], default: .geluTanh)
-        let tensors = try TensorLoader(checkpoint, names: names(checkpoint.format), threads: threads)
+        let tensors = try TensorLoader(checkpoint, names: names(checkpoint.format), loading)
         let (hidden, headSize) = (configuration.hiddenSize, configuration.heads.headSize)
         // Norms multiply by one more than the weights of a Hugging Face folder; GGUF files have the sum.
         let addend: Float = checkpoint.format == .gguf ? 0 : 1
@@ -33,17 +33,19 @@ enum Gemma3 {
         var layers: [DecoderLayer] = []
         for index in 0..<configuration.layers {
             layers.append(
-                DecoderLayer(
-                    attentionNorms: SublayerNorms(
-                        before: try norm(.attentionNorm, layer: index),
-                        after: try norm(.attentionPostNorm, layer: index)),
-                    attention: try SelfAttention(
-                        configuration, tensors, layer: index, headNorm: makeNorm, factor: factor),
-                    rotary: info.cacheShape.window(layer: index) == nil ? 0 : 1,
-                    feedForwardNorms: SublayerNorms(
-                        before: try norm(.feedForwardNorm, layer: index),
-                        after: try norm(.feedForwardPostNorm, layer: index)),
-                    feedForward: try GatedMLP(configuration, tensors, layer: index, activation)))
+                try tensors.finish(
+                    layer: index,
+                    DecoderLayer(
+                        attentionNorms: SublayerNorms(
+                            before: try norm(.attentionNorm, layer: index),
+                            after: try norm(.attentionPostNorm, layer: index)),
+                        attention: try SelfAttention(
+                            configuration, tensors, layer: index, headNorm: makeNorm, factor: factor),
+                        rotary: info.cacheShape.window(layer: index) == nil ? 0 : 1,
+                        feedForwardNorms: SublayerNorms(
+                            before: try norm(.feedForwardNorm, layer: index),
+                            after: try norm(.feedForwardPostNorm, layer: index)),
+                        feedForward: try GatedMLP(configuration, tensors, layer: index, activation))))
         }
         let head = try OutputHead(checkpoint, tensors, norm: try norm(.outputNorm), columns: hidden)
         return try DecoderModel(

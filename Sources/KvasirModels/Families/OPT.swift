@@ -16,13 +16,13 @@ enum OPT {
     private static let positionOffset = 2
     private static let epsilon: Float = 1e-5
 
-    static func load(_ checkpoint: Checkpoint, threads: ThreadPool) throws -> DecoderModel {
+    static func load(_ checkpoint: Checkpoint, _ loading: LoadSettings) throws -> DecoderModel {
         let configuration = try DecoderConfiguration(checkpoint)
         let activation = try checkpoint.activation(["relu": PlainActivation.relu], default: .relu)
         try refuseVariants(checkpoint)
         let hidden = configuration.hiddenSize
         let width = try embeddingSize(checkpoint, hiddenSize: hidden)
-        let tensors = try TensorLoader(checkpoint, names: names, threads: threads)
+        let tensors = try TensorLoader(checkpoint, names: names, loading)
         func norm(_ role: TensorNames.Role, layer: Int? = nil) throws -> Norm {
             Norm(
                 try tensors.vector(role, layer: layer, count: hidden),
@@ -45,11 +45,14 @@ enum OPT {
         var layers: [DecoderLayer] = []
         for index in 0..<configuration.layers {
             layers.append(
-                DecoderLayer(
-                    attentionNorms: try norms(.attentionNorm, layer: index),
-                    attention: try SelfAttention(configuration, tensors, layer: index, bias: true, outputBias: true),
-                    feedForwardNorms: try norms(.feedForwardNorm, layer: index),
-                    feedForward: try PlainMLP(configuration, tensors, layer: index, activation)))
+                try tensors.finish(
+                    layer: index,
+                    DecoderLayer(
+                        attentionNorms: try norms(.attentionNorm, layer: index),
+                        attention: try SelfAttention(
+                            configuration, tensors, layer: index, bias: true, outputBias: true),
+                        feedForwardNorms: try norms(.feedForwardNorm, layer: index),
+                        feedForward: try PlainMLP(configuration, tensors, layer: index, activation))))
         }
         let isNormRemoved = try checkpoint.metadata.bool(ifPresent: "_remove_final_layer_norm") ?? false
         let head = try OutputHead(

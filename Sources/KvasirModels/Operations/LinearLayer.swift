@@ -17,17 +17,34 @@ final class LinearLayer: Sendable {
     /// Bytes in memory.
     let byteCount: Int
 
-    private let weights: [LinearWeight]
+    /// The matrices.
+    let weights: [LinearWeight]
+    /// Whether activations have one scale for a whole token; else one for every group of columns.
+    let takesWholeTokens: Bool
+    /// The largest magnitude that a rounded activation can have, the same for all tokens; 0 if every token has its own.
+    let activationLimit: Float
+
     private let parts: AlignedBuffer<LinearPart>
     private let biases: AlignedBuffer<Float>
 
     /// Stacks matrices of the same input width.
-    init(_ weights: LinearWeight...) {
+    convenience init(_ weights: LinearWeight...) { self.init(weights) }
+
+    /// Stacks matrices of the same input width.
+    ///
+    /// - Parameter activationLimit: what the scale of all tokens follows from, for matrices that take whole tokens; 0 for a
+    ///   scale of each token's own.
+    init(_ weights: [LinearWeight], activationLimit: Float = 0) {
         precondition(!weights.isEmpty, "a linear layer has at least one matrix")
         precondition(weights.allSatisfy { $0.columns == weights[0].columns }, "one input, one width")
         self.weights = weights
         columns = weights[0].columns
         isQuantized = weights.contains(where: \.isQuantized)
+        takesWholeTokens = weights[0].takesWholeTokens
+        precondition(
+            weights.allSatisfy { !$0.isQuantized || $0.takesWholeTokens == weights[0].takesWholeTokens },
+            "one input, rounded once")
+        self.activationLimit = activationLimit
         byteCount = weights.reduce(0) { $0 + $1.byteCount }
         parts = AlignedBuffer(zeroed: weights.count)
         biases = AlignedBuffer(zeroed: weights.reduce(0) { $0 + ($1.bias?.count ?? 0) })

@@ -60,6 +60,51 @@ final class LinearWeight: @unchecked Sendable {  // written by the initializer o
         tensor.releasePages()
     }
 
+    /// Takes a matrix of floats, as it is or rounded to 8 bits, into memory of the arena.
+    ///
+    /// - Parameters:
+    ///   - floats: rows x columns, all finite.
+    ///   - rounding: nil for float32.
+    init(
+        _ floats: FloatMatrix, bias: [Float]?, rounding: WeightRounding?, in arena: MemoryArena, threads: ThreadPool
+    ) {
+        precondition(bias == nil || bias?.count == floats.rows, "a bias for every output")
+        precondition(rounding == nil || floats.columns <= Self.mostRoundedColumns, "integer sums must not overflow")
+        rows = floats.rows
+        columns = floats.columns
+        self.bias = bias
+        self.arena = arena
+        isQuantized = rounding != nil
+        type = Self.type(rounding)
+        byteCount = kv_linear_packed_bytes(type, rows, columns)
+        packed = arena.allocate(byteCount)
+        let limit = rounding == .perTensor ? floats.largestMagnitude : 0
+        let chunk = 8
+        let (tiles, target, type) = (kv_linear_tiles(rows), packed, type)
+        threads.run((tiles + chunk - 1) / chunk) { item, _ in
+            let (first, last) = (item * chunk, min((item + 1) * chunk, tiles))
+            if type == KV_WEIGHT_F32 {
+                kv_linear_repack(
+                    type, floats.pointer, floats.stride * MemoryLayout<Float>.stride, floats.rows, floats.columns,
+                    first,
+                    last, target)
+            } else {
+                kv_linear_round_rows(
+                    floats.pointer, floats.stride, floats.rows, floats.columns, limit, first, last, target)
+            }
+        }
+    }
+
+    /// The most columns of a matrix that can be rounded to 8 bits.
+    static let mostRoundedColumns = Int(KV_LINEAR_MOST_INT8_COLUMNS)
+
+    private static func type(_ rounding: WeightRounding?) -> kv_weight_type {
+        rounding == nil ? KV_WEIGHT_F32 : KV_WEIGHT_INT8_ROW
+    }
+
+    /// How the activations that meet this matrix are rounded: with one scale for a token, or in groups of columns.
+    var takesWholeTokens: Bool { type == KV_WEIGHT_INT8_ROW }
+
     /// Tiles of rows.
     var tiles: Int { kv_linear_tiles(rows) }
 
@@ -68,10 +113,15 @@ final class LinearWeight: @unchecked Sendable {  // written by the initializer o
         kv_linear_packed_bytes(kv_weight_type(rawValue: tensor.type.rawValue), tensor.rows, tensor.columns)
     }
 
-    /// The most that a tensor takes, as it is or transposed.
-    static func mostPackedBytes(_ tensor: WeightTensor) -> Int {
-        let type = kv_weight_type(rawValue: tensor.type.rawValue)
-        return max(packedBytes(tensor), kv_linear_packed_bytes(type, tensor.columns, tensor.rows))
+    /// The most that a tensor takes, as it is or transposed, or converted.
+    static func mostPackedBytes(_ tensor: WeightTensor, _ conversion: WeightConversion?) -> Int {
+        func bytes(_ type: kv_weight_type) -> Int {
+            max(
+                kv_linear_packed_bytes(type, tensor.rows, tensor.columns),
+                kv_linear_packed_bytes(type, tensor.columns, tensor.rows))
+        }
+        let own = bytes(kv_weight_type(rawValue: tensor.type.rawValue))
+        return conversion.map { max(own, bytes(type($0.rounding))) } ?? own
     }
 
     /// The matrix as the kernels take it; valid while this object lives.

@@ -24,4 +24,11 @@ struct Norm: Sendable {
         self.bias = bias
         self.epsilon = epsilon
     }
+
+    /// The norm whose outputs are this one's over `factors`, channel by channel.
+    func divided(by factors: [Float]) -> Norm {
+        let weight = zip(weight, factors).map { $0 / $1 }
+        guard let bias else { return Norm(weight, epsilon: epsilon) }
+        return Norm(weight, bias: zip(bias, factors).map { $0 / $1 }, epsilon: epsilon)
+    }
 }

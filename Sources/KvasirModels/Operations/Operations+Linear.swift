@@ -6,15 +6,18 @@ extension Operations {
     func multiply(_ input: FloatMatrix, _ layer: LinearLayer, into output: FloatMatrix) {
         precondition(input.columns == layer.columns, "the layer takes rows of this width")
         precondition(output.columns == layer.rows && output.rows == input.rows, "the output has the layer's shape")
+        inputMaxima?.note(input, of: layer)
         guard let parts = layer.kernelParts.baseAddress else { return }
         var groups: UnsafeMutablePointer<kv_activation_group>?
         if precision == .int8, layer.isQuantized {
-            let groupsPerRow = input.columns / LinearWeight.groupColumns
+            let groupsPerRow = (input.columns + LinearWeight.groupColumns - 1) / LinearWeight.groupColumns
             rounded.reserve(input.rows * groupsPerRow)
             groups = rounded.pointer
             forEachChunk(
                 of: input.rows,
-                RoundWork(kernels: linear, input: input, groups: rounded.pointer, groupsPerRow: groupsPerRow))
+                RoundWork(
+                    kernels: linear, input: input, groups: rounded.pointer, groupsPerRow: groupsPerRow,
+                    limit: layer.takesWholeTokens ? layer.activationLimit : nil))
         }
         let tilesPerItem = Self.tilesPerItem(layer, rows: input.rows)
         threads.run(
@@ -41,10 +44,17 @@ private struct RoundWork: ParallelWork {
     let input: FloatMatrix
     let groups: UnsafeMutablePointer<kv_activation_group>
     let groupsPerRow: Int
+    /// As `LinearLayer.activationLimit`; nil for a scale of every group of columns.
+    let limit: Float?
 
     func perform(item: Int, worker: Int) {
         for row in chunk(item, of: input.rows) {
-            kernels.pointee.quantize(input.row(row), input.columns, groups + row * groupsPerRow)
+            let target = groups + row * groupsPerRow
+            if let limit {
+                kernels.pointee.quantize_token(input.row(row), input.columns, limit, target)
+            } else {
+                kernels.pointee.quantize(input.row(row), input.columns, target)
+            }
         }
     }
 }

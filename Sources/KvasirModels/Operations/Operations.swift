@@ -23,6 +23,9 @@ public final class Operations {
     let linear: UnsafePointer<kv_linear_kernels>
     let attention: CacheAttention
 
+    /// Sees the input of every linear layer, for calibration; nil for none.
+    public var inputMaxima: InputMaxima?
+
     /// Activations rounded to 8 bits, of the operation at hand.
     var rounded = AlignedBuffer<kv_activation_group>(zeroed: 0)
     /// Cosines, then sines, of each rotary table of the step.

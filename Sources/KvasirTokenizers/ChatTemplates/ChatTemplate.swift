@@ -5,13 +5,14 @@
 /// than approximated.
 ///
 /// The text of a conversation's first messages begins the text of the longer conversation, so a cache filled with the
-/// one serves the other; the exception is Mistral with a system message. The text contains special tokens, the
+/// one serves the other; the exceptions are Mistral with a system message, and Qwen3, which writes earlier answers without
+/// their thoughts. The text contains special tokens, the
 /// beginning-of-sequence token included where the template writes it: encode it with `addSpecial: false,
 /// parseSpecial: true`.
 public struct ChatTemplate: Sendable, Hashable {
     /// A way of writing conversations.
     public enum Family: String, Sendable, Hashable, CaseIterable, CustomStringConvertible {
-        /// `<|im_start|>role`, line break, content, `<|im_end|>`: SmolLM2, Qwen2, Qwen2.5 and many others.
+        /// `<|im_start|>role`, line break, content, `<|im_end|>`: SmolLM2, Qwen2 to Qwen3 and many others.
         case chatML = "ChatML"
         /// `<|start_header_id|>role<|end_header_id|>`, blank line, content, `<|eot_id|>`.
         case llama3 = "Llama 3"
@@ -80,19 +81,30 @@ public struct ChatTemplate: Sendable, Hashable {
         }
     }
 
+    /// Whether the model thinks before it answers, and can be asked not to: Qwen3.
+    public var hasThoughts: Bool {
+        switch writer {
+        case .chatML(let template): template.hasThoughts
+        case .llama3, .gemma, .mistral: false
+        }
+    }
+
     /// The text of a conversation.
     ///
     /// - Parameters:
     ///   - messages: The turns in order. No turns give no text, whatever the template would make of them.
     ///   - addGenerationPrompt: Whether the text ends where the model's answer begins.
+    ///   - thinks: Whether the model may think before its answer; templates call it `enable_thinking`.
     /// - Returns: Text with the special tokens written out.
     /// - Throws: `ChatTemplateError` with reason `.conversation` where the model knows no such turns: a system message, or
-    ///   turns that do not alternate.
+    ///   turns that do not alternate; with `.noThoughts` where a model is asked not to think that has no such choice.
     public func render(
-        messages: [ChatMessage], addGenerationPrompt: Bool
+        messages: [ChatMessage], addGenerationPrompt: Bool, thinks: Bool = true
     ) throws(ChatTemplateError) -> String {
-        switch writer {
-        case .chatML(let template): template.render(messages, addGenerationPrompt: addGenerationPrompt)
+        guard thinks || hasThoughts else { throw ChatTemplateError(.noThoughts(family: family)) }
+        return switch writer {
+        case .chatML(let template):
+            template.render(messages, addGenerationPrompt: addGenerationPrompt, thinks: thinks)
         case .llama3(let template): template.render(messages, addGenerationPrompt: addGenerationPrompt)
         case .gemma(let template): try template.render(messages, addGenerationPrompt: addGenerationPrompt)
         case .mistral(let template): try template.render(messages, addGenerationPrompt: addGenerationPrompt)

@@ -10,12 +10,15 @@ public struct ChatTemplateError: Error, Sendable, Hashable, CustomStringConverti
         case unsupportedFeature(String, family: ChatTemplate.Family)
         /// The template has no place for a turn of the conversation.
         case conversation(String, family: ChatTemplate.Family)
+        /// The model was asked not to think, and its template has no such choice.
+        case noThoughts(family: ChatTemplate.Family)
     }
 
     /// What was wrong, for a program to act on.
     public let reason: Reason
 
-    init(_ reason: Reason) { self.reason = reason }
+    /// Creates an error.
+    package init(_ reason: Reason) { self.reason = reason }
 
     /// One line: what was received and what to do.
     public var description: String {
@@ -28,6 +31,8 @@ public struct ChatTemplateError: Error, Sendable, Hashable, CustomStringConverti
                 + "(it begins '\(beginning)'); \(remedy)"
         case .unsupportedFeature(let feature, let family):
             return "the chat template is \(family) but uses '\(feature)', which is not supported; \(remedy)"
+        case .noThoughts(let family):
+            return "the \(family) template has no choice about thinking; leave it out, or use a model of Qwen3"
         case .conversation(let turn, let family):
             return "the \(family) template has no place for a turn: \(turn); "
                 + "begin with the user's, then take turns, and leave out the system message if the model knows none"

@@ -4,6 +4,11 @@ struct TemplateSource {
 
     init(_ source: String) { bytes = Array(source.utf8) }
 
+    private init(bytes: [UInt8]) { self.bytes = bytes }
+
+    /// The same without spaces and line breaks, to compare what differs in layout only.
+    var withoutWhitespace: TemplateSource { TemplateSource(bytes: bytes.filter { $0 > 0x20 }) }
+
     func contains(_ text: String) -> Bool { bytes.firstRange(of: Array(text.utf8)) != nil }
 
     /// The first of `texts` that occurs.

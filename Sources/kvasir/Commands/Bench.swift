@@ -44,6 +44,7 @@ struct Bench: AsyncParsableCommand {
     @OptionGroup var statistics: CalibrationOptions
     @OptionGroup var result: ResultOptions
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Model") var weights: WeightOptions
     @OptionGroup(title: "Computing") var compute: ComputeOptions
 
     func validate() throws {
@@ -69,7 +70,7 @@ struct Bench: AsyncParsableCommand {
         let threads = try compute.threadPool()
         let file = try await ModelFetcher().fetch(try model.reference(), interrupts: Interrupts())
         let (loaded, loadingPeak) = try PeakMemory.during {
-            try file.load(calibrations: statistics.calibration, threads: threads)
+            try file.load(weights: weights.weights, calibrations: statistics.calibration, threads: threads)
         }
         let engines = try configurations.map {
             try InferenceEngine(model: loaded, cache: $0, threads: threads, instructionSet: instructionSet)

@@ -8,10 +8,11 @@ import KvasirHub
 import KvasirModels
 import KvasirTokenizers
 
-/// `kvasir calibrate`: statistics of a model that some codecs need.
+/// `kvasir calibrate`: statistics of a model that some codecs, and 8-bit weights, need.
 struct Calibrate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measures what some codecs need to know of a model.", subcommands: [CalibrateCenter.self])
+        abstract: "Measures what some codecs and 8-bit weights need to know of a model.",
+        subcommands: [CalibrateCenter.self, CalibrateSmoothQuant.self])
 }
 
 /// `kvasir calibrate center`.

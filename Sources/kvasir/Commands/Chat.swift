@@ -20,10 +20,14 @@ struct Chat: AsyncParsableCommand {
             "The most tokens of an answer. (default: as many as there is room for)", valueName: "count"))
     var maxTokens: Int?
 
+    @Flag(help: "Asks a model that thinks before its answers (Qwen3) to answer at once.")
+    var noThinking = false
+
     @Flag(help: "Says after every answer what it took, also where standard error is no terminal.")
     var verbose = false
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Model") var weights: WeightOptions
     @OptionGroup(title: "Cache") var cache: CacheOptions
     @OptionGroup(title: "Cache") var context: ContextOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
@@ -36,10 +40,10 @@ struct Chat: AsyncParsableCommand {
     func run() async throws {
         let stops = try sampling.stopStrings()
         var parameters = try sampling.parameters()
-        let settings = try EngineSettings(model, cache, compute, contextLength: context.context)
+        let settings = try EngineSettings(model, weights, cache, compute, contextLength: context.context)
         let interrupts = Interrupts()
         let engine = try await settings.load(interrupts: interrupts)
-        let chat = try ChatSession(engine, system: system)
+        let chat = try ChatSession(engine, system: system, thinks: !noThinking)
 
         if Console.inputIsTerminal { greet(engine, interrupts) }
         while let line = nextLine() {

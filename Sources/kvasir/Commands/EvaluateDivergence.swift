@@ -73,7 +73,7 @@ struct EvaluateDivergence: AsyncParsableCommand {
                 + "\(row.maximum.fixed(3)) | \((row.sameTop * 100).fixed(1)) % |\n"
         }
         return heading + rows.joined() + positions(of: report)
-            + "\n\(model.file), \(report.chunks) chunks of \(settings.context) tokens, \(report.tokens.grouped) tokens "
+            + "\n\(model.label), \(report.chunks) chunks of \(settings.context) tokens, \(report.tokens.grouped) tokens "
             + "compared; \(settings.conditions)\n"
             + "reference \(report.reference), perplexity \(report.referencePerplexity.fixed(4))\n"
     }

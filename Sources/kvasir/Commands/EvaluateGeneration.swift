@@ -121,7 +121,7 @@ extension GenerationComparisonReport {
             ])
         }
         return text
-            + "\n\(model.file), \(prompts.count) \(settings.text.map { "prompts from \($0)" } ?? "built-in prompts"), "
+            + "\n\(model.label), \(prompts.count) \(settings.text.map { "prompts from \($0)" } ?? "built-in prompts"), "
             + "\(tokens) tokens each; \(settings.conditions)\n"
             + "reference \(reference), \((referenceRepetition * 100).fixed(1)) % of its \(gram)-grams repeated; first "
             + "difference: of the median text, counted from 0\n"

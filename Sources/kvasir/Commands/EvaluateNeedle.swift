@@ -144,7 +144,7 @@ extension NeedleReport {
             }
         }
         let hidden = settings.keys == 1 ? "one number hidden" : "\(settings.keys) numbers hidden"
-        return text + "\n\(model.file), \(hidden), \(settings.trials) texts of every length, seed \(settings.seed), "
+        return text + "\n\(model.label), \(hidden), \(settings.trials) texts of every length, seed \(settings.seed), "
             + "\(settings.text ?? "generated sentences"); \(settings.chatTemplate ? "chat template" : "plain prompts"); "
             + "\(settings.conditions)\n"
             + "first: chance alone gives \(Self.percent(chance, 1)), one of \(settings.candidates) numbers; "

@@ -138,7 +138,7 @@ extension NormalityReport {
             ])
         }
         return text
-            + "\n\(model.file), \(settings.text), \(settings.chunks ?? 0) chunks of \(settings.context) tokens; "
+            + "\n\(model.label), \(settings.text), \(settings.chunks ?? 0) chunks of \(settings.context) tokens; "
             + "linear layers in \(settings.linear)\n"
             + "level \(settings.significance): of normal blocks \((settings.significance * 100).fixed(0)) % would be "
             + "rejected, the mean statistic would be 2, skewness 0, kurtosis 3\n"

@@ -72,7 +72,7 @@ struct EvaluatePerplexity: AsyncParsableCommand {
         }
         let windows = settings.stride.map { "starting \($0) apart (strided form)" } ?? "that share nothing"
         return "| cache | bits K / V | perplexity | cache of a chunk |\n| --- | --- | --- | --- |\n" + rows.joined()
-            + "\n\(model.file), \(report.chunks) chunks of \(settings.context) tokens \(windows), "
+            + "\n\(model.label), \(report.chunks) chunks of \(settings.context) tokens \(windows), "
             + "\(report.tokens.grouped) tokens scored\n\(settings.conditions)\n"
     }
 }

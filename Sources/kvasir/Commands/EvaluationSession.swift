@@ -35,7 +35,8 @@ struct EvaluationSession {
         self.kind = kind
         self.options = options
         caches = try options.cache.isEmpty ? defaultCaches ?? Self.defaultCaches : options.cache.configurations()
-        linear = options.linear ?? defaultLinear
+        // 8-bit activations were asked for with the weights.
+        linear = options.linear ?? (options.weights.weights == .file ? defaultLinear : .int8)
         instructionSet = try options.compute.instructionSet()
         threads = try options.compute.threadPool()
         reference = try options.model.reference()
@@ -51,7 +52,8 @@ struct EvaluationSession {
     /// Fetches the model if need be, and loads it.
     func load() async throws -> LanguageModel {
         let file = try await ModelFetcher().fetch(reference, interrupts: interrupts)
-        return try file.load(calibrations: options.statistics.calibration, threads: threads)
+        return try file.load(
+            weights: options.weights.weights, calibrations: options.statistics.calibration, threads: threads)
     }
 
     /// The model with a cache.

@@ -19,6 +19,7 @@ struct Generate: AsyncParsableCommand {
     var prompt: String?
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Model") var weights: WeightOptions
     @OptionGroup(title: "Cache") var cache: CacheOptions
     @OptionGroup(title: "Cache") var context: ContextOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
@@ -40,7 +41,7 @@ struct Generate: AsyncParsableCommand {
     func run() async throws {
         let parameters = try sampling.parameters()
         let stops = try sampling.stopStrings()
-        let settings = try EngineSettings(model, cache, compute, contextLength: context.context)
+        let settings = try EngineSettings(model, weights, cache, compute, contextLength: context.context)
         let text = try promptBytes()
         let interrupts = Interrupts()
         let engine = try await settings.load(interrupts: interrupts)

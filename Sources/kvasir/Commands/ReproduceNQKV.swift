@@ -14,7 +14,8 @@ struct ReproduceNQKV: AsyncParsableCommand {
         abstract: "Remakes the experiments of the NQKV paper.",
         discussion: """
             Share of memory that the cache takes (figures 1, 2), distributions of keys and values (3, 4), their normality \
-            (table 1), zero-shot accuracy (2, from a result of 'kvasir evaluate tasks'), throughput and peak memory without \
+            (table 1), zero-shot accuracy (2, from a result of 'kvasir evaluate tasks'), the same on 8-bit weights and activations (3, from \
+            another), throughput and peak memory without \
             a cache, with f16 and with four bits (4, figures 8, 9). Beside ours stand the published figures, and a sentence \
             on what agrees. Without a cache every step really recomputes all tokens. Written are nqkv.md, and result files \
             that 'kvasir report' reads. An interrupted run goes on when the same command is given again.
@@ -54,6 +55,12 @@ struct ReproduceNQKV: AsyncParsableCommand {
         help: ArgumentHelp("A result of 'kvasir evaluate tasks' of this model, for table 2.", valueName: "file"),
         completion: .file())
     var tasks: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A result of 'kvasir evaluate tasks --weights w8a8' of this model, for table 3.", valueName: "file"),
+        completion: .file())
+    var smoothquantTasks: String?
 
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Computing") var compute: ComputeOptions
@@ -97,9 +104,14 @@ struct ReproduceNQKV: AsyncParsableCommand {
         let file = try await ModelFetcher().fetch(reference, interrupts: interrupts)
         let loaded = try LanguageModel(path: file.path, threads: threads)
         let description = try ModelDescription(loaded, caches: [small])
+        func document(_ path: String) throws -> (document: ResultDocument, name: String) {
+            (try ResultDocument(decoding: EvaluationFile.read(path), name: path), path)
+        }
         let accuracies = try tasks.map { path in
-            try NQKVAccuracy.read(
-                ResultDocument(decoding: EvaluationFile.read(path), name: path), name: path, model: description)
+            try NQKVAccuracy.read(document(path).document, name: path, model: description)
+        }
+        let smoothQuant = try smoothquantTasks.map { path in
+            try NQKVSmoothQuant(rounded: document(path), float: tasks.map { try document($0) }, model: description)
         }
         func engine(_ cache: CacheConfiguration, _ precision: LinearPrecision = .int8) throws -> InferenceEngine {
             try InferenceEngine(
@@ -133,7 +145,8 @@ struct ReproduceNQKV: AsyncParsableCommand {
             plans: engines.map(\.plan), weightBytes: loaded.decoder.weightBytes, batches: Self.shareBatches,
             lengths: Self.shareLengths)
         let report = NQKVReport(
-            shares: shares, sample: sample, normality: rows, accuracies: accuracies ?? [], serving: served,
+            shares: shares, sample: sample, normality: rows, accuracies: accuracies ?? [],
+            smoothQuant: smoothQuant, serving: served,
             cache: small.description)
 
         func write(_ name: String, _ kind: ResultKind, _ settings: some Encodable, _ results: some Encodable) throws {

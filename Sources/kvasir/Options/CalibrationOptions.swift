@@ -1,10 +1,10 @@
 import ArgumentParser
 
-/// Where what codecs need to know of a model is found.
+/// Where what codecs and 8-bit weights need to know of a model is found.
 struct CalibrationOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "What 'kvasir calibrate' has measured, for codecs that need it; repeatable. (default: beside the model)",
+            "What 'kvasir calibrate' has measured, for codecs and weights that need it; repeatable. (default: beside the model)",
             valueName: "file"), completion: .file())
     var calibration: [String] = []
 }

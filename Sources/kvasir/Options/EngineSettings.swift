@@ -10,6 +10,7 @@ import KvasirNumerics
 struct EngineSettings {
     let reference: ModelReference
     let cache: CacheConfiguration
+    let weights: WeightScheme
     let calibrations: [String]
     let cacheBudget: Int?
     let contextLength: Int?
@@ -19,7 +20,11 @@ struct EngineSettings {
     /// Kernels of the cache alone; as `instructionSet` if nil.
     var cacheInstructionSet: InstructionSet?
 
-    init(_ model: ModelOptions, _ cache: CacheOptions, _ compute: ComputeOptions, contextLength: Int?) throws {
+    init(
+        _ model: ModelOptions, _ weights: WeightOptions, _ cache: CacheOptions, _ compute: ComputeOptions,
+        contextLength: Int?
+    ) throws {
+        self.weights = weights.weights
         self.cache = try cache.configuration()
         calibrations = cache.statistics.calibration
         cacheBudget = try cache.budget()
@@ -33,7 +38,7 @@ struct EngineSettings {
     func load(interrupts: Interrupts) async throws -> InferenceEngine {
         let file = try await ModelFetcher().fetch(reference, interrupts: interrupts)
         let engine = try InferenceEngine(
-            model: file.load(calibrations: calibrations, threads: threads), cache: cache,
+            model: file.load(weights: weights, calibrations: calibrations, threads: threads), cache: cache,
             contextLength: contextLength, cacheBudget: cacheBudget ?? .max, threads: threads,
             instructionSet: instructionSet, precision: precision,
             cacheInstructionSet: cacheInstructionSet)

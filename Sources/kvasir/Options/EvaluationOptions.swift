@@ -25,6 +25,7 @@ struct EvaluationOptions: ParsableArguments {
     @OptionGroup var statistics: CalibrationOptions
     @OptionGroup var result: ResultOptions
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Model") var weights: WeightOptions
     @OptionGroup(title: "Computing") var compute: ComputeOptions
 }
 

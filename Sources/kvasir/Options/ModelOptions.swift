@@ -45,8 +45,10 @@ struct ModelFetcher {
 
 extension StoredModel {
     /// Loads the model; what only the start of the program needed goes out of memory.
-    func load(calibrations: [String] = [], threads: ThreadPool) throws -> LanguageModel {
-        let model = try LanguageModel(path: path, calibrations: calibrations, threads: threads)
+    func load(
+        weights: WeightScheme = .file, calibrations: [String] = [], threads: ThreadPool
+    ) throws -> LanguageModel {
+        let model = try LanguageModel(path: path, weights: weights, calibrations: calibrations, threads: threads)
         ProcessMemory.releaseCode()
         return model
     }

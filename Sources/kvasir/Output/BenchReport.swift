@@ -43,7 +43,7 @@ extension ThroughputReport {
     /// What the table's columns mean, and what was measured once.
     func notes(_ settings: ThroughputSettings, model: ModelDescription, machine: MachineDescription) -> String {
         var lines = [
-            "\(model.file), \(machine.threads) threads, \(machine.instructionSet); runs of every cell: "
+            "\(model.label), \(machine.threads) threads, \(machine.instructionSet); runs of every cell: "
                 + "\(settings.repeats), tokens/s is their median.",
             "Memory is read at \((memoryBandwidth / 1e9).fixed(1)) GB/s; at the limit a step takes as long as reading the "
                 + "weights (\(ByteCount(weightBytes))) and the cached tokens once.",

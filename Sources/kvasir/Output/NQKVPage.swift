@@ -1,3 +1,4 @@
+import KvasirEngine
 import KvasirEvaluation
 import KvasirNumerics
 
@@ -17,7 +18,7 @@ struct NQKVPage {
         "# The experiments of the NQKV paper on \(model.file)\n\n"
             + "\(model.layers) layers, \(model.kvHeads) KV heads of \(model.headSize) channels; "
             + "\(settings.cache) stands for NQKV; \(settings.text).\n\n"
-            + findings + shares + distributions + normality + accuracy + serving
+            + findings + shares + distributions + normality + accuracy + smoothQuant + serving
     }
 
     private var findings: String {
@@ -88,6 +89,34 @@ struct NQKVPage {
         return "## Zero-shot accuracy in per cent (table 2)\n\n"
             + (ours.isEmpty ? "Not measured here: give the result of 'kvasir evaluate tasks' with --tasks.\n\n" : "")
             + Self.table([""] + tasks + ["average"], published + ours) + "\n"
+    }
+
+    private var smoothQuant: String {
+        let published = PublishedNQKV.smoothQuant.map {
+            ["\($0.model) (published)", $0.float.fixed(2), $0.smoothQuant.fixed(2), $0.both.fixed(2)]
+        }
+        var text = "## Zero-shot accuracy on 8-bit weights and activations in per cent (table 3)\n\n"
+        var ours: [[String]] = []
+        if let result = report.smoothQuant {
+            func average(_ accuracies: [NQKVAccuracy], _ cache: String) -> String {
+                accuracies.first { $0.cache == cache }.map { ($0.average * 100).fixed(2) } ?? "-"
+            }
+            let tasks = PublishedNQKV.smoothQuantTasks.filter { result.rounded.first?.tasks[$0] != nil }
+            ours.append([
+                "\(model.file), \(result.weights.rawValue)", average(result.float, "f16"),
+                average(result.rounded, "f16"),
+                average(result.rounded, settings.cache),
+            ])
+            text += "Here the average over \(tasks.joined(separator: ", ")).\n\n"
+        } else {
+            text +=
+                "Not measured here: give the result of 'kvasir evaluate tasks --weights w8a8' with "
+                + "--smoothquant-tasks.\n\n"
+        }
+        return text
+            + Self.table(
+                ["", "float weights, f16", "8-bit weights, f16", "8-bit weights, \(settings.cache)"], published + ours)
+            + "\n"
     }
 
     private var serving: String {

@@ -15,7 +15,7 @@ struct TaskTable {
         if first?.average != nil {
             text += Self.row("mean", "", .accuracy, report.caches.map { $0.average.map(Self.cell) ?? "" })
         }
-        text += "\n\(model.file), accuracy in % ± standard error"
+        text += "\n\(model.label), accuracy in % ± standard error"
         if let reference = first?.cache, report.caches.count > 1 {
             text += "; in brackets the change against \(reference), item by item"
         }

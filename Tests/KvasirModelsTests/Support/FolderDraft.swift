@@ -28,6 +28,11 @@ struct FolderDraft {
         try set(name, [values.count], values.map(\.bitPattern))
     }
 
+    /// Puts values of a shape, the contiguous dimension first, in place of a tensor.
+    mutating func setValues(_ name: String, _ shape: [Int], _ values: [Float16]) throws {
+        try set(name, shape, values.map(\.bitPattern))
+    }
+
     private mutating func set(_ name: String, _ shape: [Int], _ halves: [UInt16]) throws {
         tensors[name] = try WeightTensor(
             name: name, type: .f16, shape: shape, storage: halves.withUnsafeBytes { WeightBuffer(copying: $0) })

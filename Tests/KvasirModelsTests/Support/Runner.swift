@@ -8,7 +8,7 @@ final class Runner {
     let model: DecoderModel
     let plan: CachePlan
     private let pool: PagePool
-    private let operations: Operations
+    let operations: Operations
     private let workspace: DecoderWorkspace
 
     init(

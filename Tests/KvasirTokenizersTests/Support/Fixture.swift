@@ -35,6 +35,20 @@ enum Fixture {
         let renderings: [Rendering]
     }
 
+    /// A template of Qwen, with and without thoughts.
+    struct QwenTemplate: Decodable {
+        struct Rendering: Decodable {
+            let messages: [Message]
+            let addGenerationPrompt: Bool
+            let thinks: Bool
+            let text: String
+        }
+
+        let name: String
+        let source: String
+        let renderings: [Rendering]
+    }
+
     /// A template that refuses some conversations: their renderings have no text.
     struct TurnTemplate: Decodable {
         struct Rendering: Decodable {
