@@ -51,7 +51,8 @@ let package = Package(
         .target(
             name: "KvasirCalibration",
             dependencies: [
-                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirModels", "KvasirNumerics", "KvasirTokenizers",
+                "CKvasir", "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirEvaluation", "KvasirModels",
+                "KvasirNumerics", "KvasirTokenizers",
             ]),
         .target(
             name: "KvasirEvaluation",
@@ -107,6 +108,12 @@ let package = Package(
                 "KvasirWeights",
             ],
             resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "KvasirCalibrationTests",
+            dependencies: [
+                "CKvasir", "KvasirCache", "KvasirCalibration", "KvasirCodecs", "KvasirEngine", "KvasirEvaluation",
+                "KvasirModels", "KvasirNumerics",
+            ]),
         .testTarget(
             name: "KvasirEvaluationTests",
             dependencies: [

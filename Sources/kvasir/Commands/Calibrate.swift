@@ -11,7 +11,10 @@ import KvasirTokenizers
 /// `kvasir calibrate`: statistics of a model that some codecs need.
 struct Calibrate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measures what some codecs need to know of a model.", subcommands: [CalibrateCenter.self])
+        abstract: "Measures what some codecs need to know of a model.",
+        subcommands: [
+            CalibrateCenter.self, CalibrateCoupled.self,
+        ])
 }
 
 /// `kvasir calibrate center`.
