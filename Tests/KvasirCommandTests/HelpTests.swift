@@ -6,9 +6,10 @@ import Testing
 /// After a change that is meant, run the tests once with `KVASIR_UPDATE_SNAPSHOTS=1` and read the difference.
 struct HelpTests {
     static let commands = [
-        "", "generate", "chat", "models", "pull", "explain", "codecs", "calibrate", "calibrate center", "evaluate",
+        "", "generate", "chat", "models", "pull", "explain", "codecs", "calibrate", "calibrate center",
+        "calibrate coupled", "evaluate",
         "evaluate perplexity", "evaluate divergence", "evaluate tasks", "evaluate needle", "evaluate generation",
-        "evaluate normality", "bench", "report", "reproduce", "reproduce nqkv",
+        "evaluate normality", "evaluate entropy", "bench", "report", "reproduce", "reproduce nqkv",
     ]
 
     @Test("Help is as it was read last", arguments: commands)
