@@ -57,7 +57,8 @@ let package = Package(
         .target(
             name: "KvasirCalibration",
             dependencies: [
-                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirModels", "KvasirNumerics", "KvasirTokenizers",
+                "CKvasir", "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirEvaluation", "KvasirModels",
+                "KvasirNumerics", "KvasirTokenizers",
             ]),
         .target(
             name: "KvasirEvaluation",
@@ -129,6 +130,12 @@ let package = Package(
                 "KvasirWeights",
             ],
             resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "KvasirCalibrationTests",
+            dependencies: [
+                "CKvasir", "KvasirCache", "KvasirCalibration", "KvasirCodecs", "KvasirEngine", "KvasirEvaluation",
+                "KvasirModels", "KvasirNumerics",
+            ]),
         .testTarget(
             name: "KvasirEvaluationTests",
             dependencies: [

@@ -14,6 +14,7 @@ struct BadInputTests {
     private static let generate = ["generate", "Hello", "--model", Program.tinyModel]
     private static let explain = ["explain", "--model", Program.tinyModel]
     private static let normality = ["evaluate", "normality", "--text", "/dev/null", "--model", Program.tinyModel]
+    private static let entropy = ["evaluate", "entropy", "--text", "/dev/null", "--model", Program.tinyModel]
     private static let needle = ["evaluate", "needle", "--model", Program.tinyModel]
     private static let generation = ["evaluate", "generation", "--model", Program.tinyModel]
 
@@ -48,6 +49,10 @@ struct BadInputTests {
         Mistake(arguments: normality + ["--basis", "turned"], says: ["turned", "plain"]),
         Mistake(arguments: normality + ["--chunks", "0"], says: ["0 windows"]),
         Mistake(arguments: normality + ["--cache", "nf4"], says: ["--cache has no place"]),
+        Mistake(arguments: entropy + ["--cache", "nf4"], says: ["--cache has no place"]),
+        Mistake(arguments: entropy + ["--linear", "int8"], says: ["--linear int8 has no place"]),
+        Mistake(arguments: entropy + ["--bins", "17"], says: ["17 bins", "2 to 16"]),
+        Mistake(arguments: entropy + ["--layers", "first"], says: ["--layers is 'first'"]),
         Mistake(arguments: needle + ["--trials", "0"], says: ["0 trials"]),
         Mistake(arguments: needle + ["--depths", "0,150"], says: ["depth 150"]),
         Mistake(arguments: needle + ["--lengths", "64"], says: ["length of 64 tokens"]),
@@ -107,6 +112,7 @@ struct BadInputTests {
             arguments: ["evaluate", "perplexity", "--text", "/dev/null", "--model", Program.tinyModel],
             says: ["a text of 0 tokens"]),
         Mistake(arguments: normality, says: ["a text of 0 tokens"]),
+        Mistake(arguments: entropy, says: ["a text of 0 tokens"]),
         Mistake(arguments: normality + ["--layers", "0-7"], says: ["layer 7", "layers 0 to 1"]),
         Mistake(arguments: normality + ["--context", "100000"], says: ["context of 100000", "32768"]),
         Mistake(arguments: needle + ["--lengths", "256,40000"], says: ["context of 40000", "32768"]),

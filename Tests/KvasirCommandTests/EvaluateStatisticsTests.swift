@@ -41,6 +41,29 @@ struct EvaluateStatisticsTests {
         }
     }
 
+    @Test("Entropy: a row for every layer and form, and a run that goes on gives the same")
+    func entropy() async throws {
+        let arguments = ["--text", "text.txt", "--context", "64", "--chunks", "3", "--bins", "8", "--json"]
+        let outcome = try await evaluate("entropy", arguments)
+        let (settings, results) = try results(outcome, kind: "entropy")
+        #expect(settings["bins"] as? Int == 8 && settings["skipped"] as? Int == 1)
+        let rows = try #require(results["rows"] as? [[String: Any]])
+        #expect(rows.count == 6)
+        for row in rows {
+            let joint = try #require(row["joint"] as? [Double])
+            let alone = try #require(row["alone"] as? [Double])
+            #expect(joint.count == 4 && joint[0] == alone[0] && joint[3] < alone[3])
+        }
+        try await Program.with { program in
+            try Self.text.write(toFile: "\(program.home)/text.txt", atomically: true, encoding: .utf8)
+            let command = ["evaluate", "entropy", "--model", Program.tinyModel, "--resume", "run.jsonl"] + arguments
+            _ = try await program.run(command)
+            let again = try await program.run(command)
+            #expect(again.error.contains("going on after 1"))
+            #expect(try #require(object(again)["results"] as? NSDictionary) == (results as NSDictionary))
+        }
+    }
+
     @Test("Needle: every cache answers every question, and a run that goes on gives the same")
     func needle() async throws {
         let arguments = [
@@ -96,6 +119,7 @@ struct EvaluateStatisticsTests {
         "For people there are tables",
         arguments: [
             ("normality", ["--text", "text.txt", "--context", "32"], "rejected, whole tokens"),
+            ("entropy", ["--text", "text.txt", "--context", "32", "--chunks", "2"], "each alone"),
             ("needle", ["--lengths", "200", "--trials", "1", "--depths", "50"], "exact / first"),
             ("generation", ["--tokens", "8", "--prompts", "1"], "first difference"),
         ])

@@ -7,9 +7,9 @@ import Testing
 struct HelpTests {
     static let commands = [
         "", "generate", "chat", "models", "pull", "explain", "codecs", "calibrate", "calibrate center",
-        "calibrate smoothquant", "evaluate",
+        "calibrate coupled", "calibrate smoothquant", "evaluate",
         "evaluate perplexity", "evaluate divergence", "evaluate tasks", "evaluate needle", "evaluate generation",
-        "evaluate normality", "bench", "report", "reproduce", "reproduce nqkv",
+        "evaluate normality", "evaluate entropy", "bench", "report", "reproduce", "reproduce nqkv",
     ]
 
     @Test("Help is as it was read last", arguments: commands)

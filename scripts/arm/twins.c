@@ -132,6 +132,7 @@ int main(int count, char **arguments) {
     twin_test_blocks(compares);
     twin_test_dense(compares);
     twin_test_kivi(compares);
+    twin_test_kmeans(compares);
     twin_test_linear(compares);
     twin_test_ops(compares);
     if (compares) printf("%zu cases, %zu checks, %zu failures\n", cases, checks, failures);

@@ -34,6 +34,7 @@ void twin_print_digest(const char *name);
 void twin_test_blocks(bool compares);
 void twin_test_dense(bool compares);
 void twin_test_kivi(bool compares);
+void twin_test_kmeans(bool compares);
 void twin_test_linear(bool compares);
 void twin_test_ops(bool compares);
 

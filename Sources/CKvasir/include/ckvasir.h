@@ -9,6 +9,7 @@
 #include "kv_heap.h"
 #include "kv_isa.h"
 #include "kv_kivi.h"
+#include "kv_kmeans.h"
 #include "kv_linear.h"
 #include "kv_ops.h"
 #include "kv_pages.h"

@@ -14,7 +14,7 @@ public struct EvaluationReport: Sendable {
 
     /// In which order kinds are shown.
     private static let order: [ResultKind] = [
-        .divergence, .perplexity, .tasks, .needle, .generation, .throughput, .memory, .normality,
+        .divergence, .perplexity, .tasks, .needle, .generation, .throughput, .memory, .normality, .entropy,
     ]
 
     private let sources: [ReportSource]
@@ -104,6 +104,7 @@ public struct EvaluationReport: Sendable {
         case .throughput: try ThroughputSection.make(group, styles: styles)
         case .memory: try MemorySection.make(group, styles: styles)
         case .normality: try NormalitySection.make(group, styles: styles)
+        case .entropy: try EntropySection.make(group, styles: styles)
         default: throw EvaluationError(received: "kind '\(group.kind)'", remedy: "this report does not know it")
         }
     }

@@ -29,7 +29,7 @@ public struct ResultKind: RawRepresentable, Codable, Sendable, Hashable, CustomS
     public static let throughput = ResultKind(rawValue: "throughput")
     /// Bytes by length and batch.
     public static let memory = ResultKind(rawValue: "memory")
-    /// Entropy of codes, channels together and apart.
+    /// Entropy of neighbouring channels, together and apart: `EntropyReport`.
     public static let entropy = ResultKind(rawValue: "entropy")
 }
 

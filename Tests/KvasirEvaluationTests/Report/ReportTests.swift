@@ -104,7 +104,14 @@ struct ReportTests {
                 results: """
                     {"caches":[{"cache":"f16","points":[{"tokens":512,"cacheBytes":1000},{"tokens":1024,"cacheBytes":2000}]}]}
                     """),
-            try source("entropy.json", kind: "entropy", results: #"{"bits":3.2}"#, model: nil),
+            try source(
+                "entropy.json", kind: "entropy",
+                results: """
+                    {"rows":[{"layer":0,"form":"values","joint":[3,5],"alone":[3,6],"correctedJoint":[3,5.1]},\
+                    {"layer":1,"form":"values","joint":[2.5,4],"alone":[3,6],"correctedJoint":[2.5,4.2]}],\
+                    "allLayers":[{"form":"values","joint":[2.75,4.5],"alone":[3,6],"correctedJoint":[2.75,4.6]}]}
+                    """),
+            try source("strange.json", kind: "strangeness", results: #"{"bits":3.2}"#, model: nil),
         ]
     }
 
@@ -149,7 +156,7 @@ struct ReportTests {
             #expect(link.hasPrefix("#") && reader.ids.contains(String(link.dropFirst())), "\(link)")
         }
         let figures = try #require(reader.counts["figure"])
-        #expect(figures == 12)
+        #expect(figures == 14)
         #expect(reader.counts["figcaption"] == figures && reader.counts["details"] == figures)
         // A legend repeats what its panels say.
         let legends = page.split(separator: "class=\"plot legend\"").count - 1
@@ -158,7 +165,7 @@ struct ReportTests {
         for kind in [
             "Divergence from f16", "Perplexity, windows", "Zero-shot tasks", "Retrieval", "Long generations",
             "Speed and memory",
-            "Normality", "At a glance", "Not shown", "Sources",
+            "Normality", "Entropy of neighbouring channels", "At a glance", "Not shown", "Sources",
         ] {
             #expect(reader.text.contains(kind), "\(kind)")
         }
@@ -214,8 +221,8 @@ struct ReportTests {
 
     @Test("Results of two versions of the program are shown with a warning")
     func otherProgramVersion() throws {
-        let one = try source("1.json", kind: "entropy", results: "{}", version: "0.1.0")
-        let two = try source("2.json", kind: "entropy", results: "{}", version: "0.2.0")
+        let one = try source("1.json", kind: "strangeness", results: "{}", version: "0.1.0")
+        let two = try source("2.json", kind: "strangeness", results: "{}", version: "0.2.0")
         #expect(
             try read(EvaluationReport([one, two]).html).text.contains("different versions of Kvasir: 0.1.0, 0.2.0"))
         #expect(try !read(EvaluationReport([one, one]).html).text.contains("different versions"))
