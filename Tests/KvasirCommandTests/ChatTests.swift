@@ -29,6 +29,13 @@ struct ChatTests {
         }
     }
 
+    @Test("A model without a choice about thinking is not asked to leave it out")
+    func noThinking() async throws {
+        let outcome = try await Program.with { try await $0.run(Self.arguments + ["--no-thinking"], input: "hello\n") }
+        #expect(outcome.status == 1 && outcome.message.contains("no choice about thinking"))
+        #expect(outcome.output.isEmpty)
+    }
+
     @Test("A turn computes only what is new; /reset forgets everything")
     func cacheIsKept() async throws {
         let outcome = try await Program.with {

@@ -14,6 +14,7 @@ package enum LinearFormat: String, Sendable, CaseIterable {
     case q4_K = "Q4_K"
     case q5_K = "Q5_K"
     case q6_K = "Q6_K"
+    case int8Row = "INT8_ROW"
 
     var type: kv_weight_type {
         switch self {
@@ -28,6 +29,7 @@ package enum LinearFormat: String, Sendable, CaseIterable {
         case .q4_K: KV_WEIGHT_Q4_K
         case .q5_K: KV_WEIGHT_Q5_K
         case .q6_K: KV_WEIGHT_Q6_K
+        case .int8Row: KV_WEIGHT_INT8_ROW
         }
     }
 }
@@ -85,13 +87,17 @@ package struct LinearBenchmark {
         guard let kernels = kv_linear_kernels_for(kv_isa(rawValue: instructionSet.code)) else { return nil }
         let isQuantized = kv_linear_is_quantized(format.type)
         return batches.map { tokens in
-            let groupsPerToken = shape.columns / Int(KV_LINEAR_GROUP_COLUMNS)
+            let groupsPerToken = (shape.columns + Int(KV_LINEAR_GROUP_COLUMNS) - 1) / Int(KV_LINEAR_GROUP_COLUMNS)
             let inputs = randomVectors(tokens, of: shape.columns, seed: 4)
             let groups = AlignedBuffer<kv_activation_group>(zeroed: isQuantized ? tokens * groupsPerToken : 0)
             if isQuantized {
                 for token in 0..<tokens {
-                    kernels.pointee.quantize(
-                        inputs.pointer + token * shape.columns, shape.columns, groups.pointer + token * groupsPerToken)
+                    let (from, to) = (inputs.pointer + token * shape.columns, groups.pointer + token * groupsPerToken)
+                    if format == .int8Row {
+                        kernels.pointee.quantize_token(from, shape.columns, 0, to)
+                    } else {
+                        kernels.pointee.quantize(from, shape.columns, to)
+                    }
                 }
             }
             let outputs = AlignedBuffer<Float>(zeroed: tokens * shape.rows)
@@ -128,6 +134,11 @@ package struct LinearBenchmark {
     ///
     /// The kernels take the same path for every finite weight; a NaN, an infinity or a subnormal might be slower.
     private func pack(into packed: UnsafeMutablePointer<UInt8>) {
+        if format == .int8Row {
+            let source = randomVectors(shape.rows, of: shape.columns, seed: 5)
+            return kv_linear_round_rows(
+                source.pointer, shape.columns, shape.rows, shape.columns, 0, 0, kv_linear_tiles(shape.rows), packed)
+        }
         let block = kv_weight_block_values(format.type)
         let rowBytes = shape.columns / block * kv_weight_block_bytes(format.type)
         let source = AlignedBuffer<UInt8>(zeroed: shape.rows * rowBytes)
