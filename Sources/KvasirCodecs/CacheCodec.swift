@@ -30,6 +30,9 @@ public protocol CacheCodec: Sendable {
     /// What `kvasir calibrate` must have measured of the model.
     var calibrations: Set<CalibrationKind> { get }
 
+    /// Whether what the codec stores was learned for vectors as they come, so that nothing may change them before.
+    var hasLearnedBasis: Bool { get }
+
     /// Binds the codec to the keys of a layer.
     ///
     /// - Throws: `CodecError` if the layer is not one the codec takes.
@@ -54,6 +57,8 @@ extension CacheCodec {
     public var keySpace: KeySpace { .afterRotary }
     /// Nothing, as a rule.
     public var calibrations: Set<CalibrationKind> { [] }
+    /// No, as a rule.
+    public var hasLearnedBasis: Bool { false }
 }
 
 /// A codec bound to one part (the keys, or the values, of one layer) of a page.
@@ -66,6 +71,9 @@ public protocol PageCodec: Sendable {
 
     /// What a page's part takes, by purpose.
     var storage: PartStorage { get }
+
+    /// What the codec reads beside its pages.
+    var sharedTables: [CodecTable] { get }
 
     /// Stores one token.
     ///
@@ -99,6 +107,8 @@ public protocol PageCodec: Sendable {
 }
 
 extension PageCodec {
+    /// Nothing, as a rule.
+    public var sharedTables: [CodecTable] { [] }
     /// Every token by itself.
     public var groupTokens: Int { 1 }
     /// None.

@@ -1,14 +1,45 @@
-/// A family of codecs: one name, and the parameters that may follow it.
+/// A family of codecs: one name, or names of one pattern, and the parameters that may follow it.
 public struct CodecFamily: Sendable {
-    /// The name before the first slash.
+    /// The name before the first slash; for a pattern, how it is written: `cq-<c>c<b>b`.
     public let name: String
     /// What it is, in one line.
     public let summary: String
     /// The codecs with default parameters and with every other value of each parameter, for listings and tests.
     public let members: [any CacheCodec]
 
-    /// Creates a codec from the parameters after the name.
-    let make: @Sendable (_ parameters: [String]) throws(CodecError) -> any CacheCodec
+    /// Whether a name before the first slash is of this family.
+    let owns: @Sendable (_ name: String) -> Bool
+    /// Creates a codec from its name before the first slash and the parameters after it.
+    let make: @Sendable (_ name: String, _ parameters: [String]) throws(CodecError) -> any CacheCodec
+
+    /// Describes a family whose names follow a pattern.
+    init(
+        name: String, summary: String, members: [any CacheCodec], owns: @escaping @Sendable (_ name: String) -> Bool,
+        make: @escaping @Sendable (_ name: String, _ parameters: [String]) throws(CodecError) -> any CacheCodec
+    ) {
+        self.name = name
+        self.summary = summary
+        self.members = members
+        self.owns = owns
+        self.make = make
+    }
+
+    /// Describes a family with one name.
+    init(
+        name: String, summary: String, members: [any CacheCodec],
+        make: @escaping @Sendable (_ parameters: [String]) throws(CodecError) -> any CacheCodec
+    ) {
+        self.init(name: name, summary: summary, members: members, owns: { $0 == name }) {
+            (_, parameters) throws(CodecError) in
+            try make(parameters)
+        }
+    }
+
+    /// The names of its members before the first slash, each once.
+    var memberNames: [String] {
+        members.map { String($0.name.prefix { $0 != "/" }) }
+            .reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
 }
 
 /// Every codec there is; adding one is adding a line here.
@@ -33,7 +64,11 @@ public enum CodecRegistry {
         LloydMaxCodec.family(bits: 1),
         KiviCodec.family(bits: 4),
         KiviCodec.family(bits: 2),
+        CoupledCodec.family,
     ]
+
+    /// The names of all members before the first slash: what a misspelt name is compared with.
+    package static var names: [String] { families.flatMap(\.memberNames) }
 
     /// What every codec takes after its own parameters, in the order in which names are written.
     static let modifiers = [RotatedCodec.parameter, CenteredCodec.parameter]
@@ -44,22 +79,21 @@ public enum CodecRegistry {
     /// Returns the codec with a name such as `f16`, `nf4/b64` or `q4_0/rot`, in either case, parameters in any order.
     ///
     /// Every codec takes the parameters `rot`, the same codec on rotated heads, and `center`, the same on keys without
-    /// their mean.
+    /// their mean; those that were learned for vectors as they are refuse them when they are bound.
     ///
     /// - Throws: `CodecError` naming the nearest codec if there is none of this name, or the permitted parameters.
     public static func codec(named text: String) throws(CodecError) -> any CacheCodec {
         let words = text.lowercased().split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         let name = words.first ?? ""
-        guard let family = families.first(where: { $0.name == name }) else {
-            let names = families.map(\.name)
-            let all = names.joined(separator: ", ")
+        guard let family = families.first(where: { $0.owns(name) }) else {
+            let all = families.map(\.name).joined(separator: ", ")
             let nearest = nearestName(to: name, among: names)
             throw CodecError(
                 reason: .unknownCodec, received: text,
                 remedy: nearest.map { "did you mean '\($0)'? The codecs are \(all)" } ?? "the codecs are \(all)")
         }
         let parameters = words.dropFirst()
-        var codec = try family.make(parameters.filter { !modifiers.contains($0) })
+        var codec = try family.make(name, parameters.filter { !modifiers.contains($0) })
         for modifier in modifiers {
             let times = parameters.count(where: { $0 == modifier })
             guard times <= 1 else {

@@ -8,6 +8,8 @@ public struct LayerContext: Sendable {
     public let instructionSet: InstructionSet
     /// How keys are turned by position; nil if they are not, or nobody said how.
     public let rotary: RotaryEmbedding?
+    /// The table of those turns, where layers share one; nil to make one if it is needed.
+    public let turns: RotaryTurns?
     /// The mean key; nil if it was not measured.
     public let mean: KeyMean?
     /// The codebooks that were measured.
@@ -15,12 +17,14 @@ public struct LayerContext: Sendable {
 
     /// Describes a layer.
     public init(
-        shape: HeadShape, instructionSet: InstructionSet, rotary: RotaryEmbedding? = nil, mean: KeyMean? = nil,
-        codebooks: [CalibrationKind: LayerCodebooks] = [:]
+        shape: HeadShape, instructionSet: InstructionSet, rotary: RotaryEmbedding? = nil, turns: RotaryTurns? = nil,
+        mean: KeyMean? = nil, codebooks: [CalibrationKind: LayerCodebooks] = [:]
     ) {
         self.shape = shape
         self.instructionSet = instructionSet
+        precondition(turns == nil || turns?.embedding == rotary, "the table of another embedding")
         self.rotary = rotary
+        self.turns = turns
         self.mean = mean
         self.codebooks = codebooks
     }

@@ -15,8 +15,12 @@ import Testing
 /// more levels above zero than below; it adds up with the number of tokens that share the weight (half of what the codec's
 /// own mean error, 0.09 %, does).
 func attentionBudget(_ configuration: CacheConfiguration, _ instructionSet: InstructionSet, length: Int) -> Double {
-    func isFloat(_ codec: String) -> Bool { ["f32", "f16", "bf16"].contains(codec) || instructionSet == .generic }
-    let keys = isFloat(configuration.keys) ? 1.5e-6 : 1e-2
+    func isFloat(_ codec: String) -> Bool {
+        ["f32", "f16", "bf16"].contains(codec) || codec.hasPrefix("cq-") || instructionSet == .generic
+    }
+    // Products of a query with centroids have 16 bits.
+    let keys =
+        configuration.keys.hasSuffix("/post") ? 3e-3 : isFloat(configuration.keys) ? 1.5e-6 : 1e-2
     // Scores are nearly normal, so that the weight is spread over a share of 1/e of the tokens.
     let values =
         isFloat(configuration.values) ? 1.5e-6 : (6.5e-3 * 6.5e-3 + Double(length) / exp(1) * 5e-4 * 5e-4).squareRoot()

@@ -1,3 +1,4 @@
+import Foundation
 import KvasirCodecs
 import KvasirNumerics
 import Testing
@@ -8,12 +9,13 @@ import Testing
 let configurationTexts: [String] =
     CodecRegistry.families.compactMap(\.members.first).map(\.name) + [
         "K=nf4/b32,V=f16", "K=f32,V=nf4/b256", "K=nf4/b128,V=nf4/b32", "nf4/b64/rot", "K=q4_0/rot,V=lm2/rot",
+        "cq-4c8b", "K=cq-4c10b,V=cq-8c8b", "K=cq-4c8b/post,V=cq-4c10b",
     ]
 
 /// A codec for every width of the kernels, 16 bits to 1, one of them with groups of tokens, and one with windows: for tests
 /// whose every case takes long.
 let representativeTexts: [String] = [
-    "f16", "q8_0", "q5_1", "nf4/b256", "lm3/b128", "kivi2/g32/r128", "lm1/b128",
+    "f16", "q8_0", "q5_1", "nf4/b256", "lm3/b128", "kivi2/g32/r128", "lm1/b128", "cq-4c8b",
     "nf4; layers -1=f32; recent=K:20; sinks=V:1",
 ]
 
@@ -21,6 +23,7 @@ let representativeTexts: [String] = [
 let windowedTexts: [String] = [
     "nf4; recent=64; sinks=4", "K=nf4/b32,V=nf4/b64; recent=K:1,V:100; sinks=K:70", "nf4/b128; sinks=64",
     "K=f16,V=nf4; recent=130", "nf4; layers -1=f32; recent=K:20; sinks=V:1", "nf4/b32; recent=1",
+    "cq-4c8b; recent=32; sinks=4", "cq-8c8b; recent=K:100",
 ]
 
 /// The shape of a model with few layers.
@@ -80,8 +83,14 @@ struct CacheFixture {
         _ configuration: String, shape: CacheShape, instructionSet: InstructionSet = .best, threads: Int = 1,
         budget: Int = .max
     ) throws {
+        let configuration = try CacheConfiguration(parsing: configuration)
+        // The turns matter where codebooks do.
+        let statistics =
+            configuration.calibrations.isEmpty
+            ? ModelStatistics() : try .random(for: configuration, shape: shape, rotary: rotary(shape))
         try self.init(
-            plan: CachePlan(CacheConfiguration(parsing: configuration), shape: shape, instructionSet: instructionSet),
+            plan: CachePlan(
+                configuration, shape: shape, statistics: statistics, instructionSet: instructionSet),
             instructionSet: instructionSet, threads: threads, budget: budget)
     }
 
@@ -167,6 +176,15 @@ struct CacheFixture {
         }
         return outputs
     }
+}
+
+/// Turns for the keys of all layers, base 10,000, in one order or the other by the number of heads.
+func rotary(_ shape: CacheShape) -> [RotaryEmbedding] {
+    let pairs = shape.heads.headSize / 2
+    let rotary = RotaryEmbedding(
+        frequencies: (0..<pairs).map { pow(10_000, -Double($0) / Double(pairs)) },
+        order: shape.heads.kvHeads % 2 == 0 ? .halves : .interleaved)
+    return [RotaryEmbedding](repeating: rotary, count: shape.layers)
 }
 
 extension CacheSequence {

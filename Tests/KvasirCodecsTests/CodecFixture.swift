@@ -1,3 +1,4 @@
+import Foundation
 import KvasirCodecs
 import KvasirNumerics
 
@@ -23,12 +24,12 @@ final class CodecFixture {
 
     init(
         codec: any CacheCodec, shape: HeadShape, tokens: Int, instructionSet: InstructionSet,
-        mean: KeyMean? = nil, values valueCodec: (any CacheCodec)? = nil, step: Int = 1,
+        mean: KeyMean? = nil, rotary: RotaryEmbedding? = nil, values valueCodec: (any CacheCodec)? = nil, step: Int = 1,
         vectors: (inout PlainGenerator, Int) -> [Float] = { $0.normals($1) }
     ) throws {
         self.shape = shape
         self.tokens = tokens
-        let layer = LayerContext(shape: shape, instructionSet: instructionSet, mean: mean)
+        let layer = try Self.layer(of: codec, shape, instructionSet, mean: mean, rotary: rotary)
         keys = try codec.keys(of: layer)
         values = try (valueCodec ?? codec).values(of: layer)
         keys.reserve(positions: max(tokens, 1))
@@ -43,6 +44,27 @@ final class CodecFixture {
         }
         store(keyVectors, keys, keyPages, step: step)
         store(valueVectors, values, valuePages, step: step)
+    }
+
+    /// What a codec is bound to; one with codebooks gets random ones, and keys that it turns.
+    static func layer(
+        of codec: any CacheCodec, _ shape: HeadShape, _ instructionSet: InstructionSet, mean: KeyMean? = nil,
+        rotary: RotaryEmbedding? = nil
+    ) throws -> LayerContext {
+        guard codec.hasLearnedBasis else {
+            return LayerContext(shape: shape, instructionSet: instructionSet, rotary: rotary, mean: mean)
+        }
+        return try .uncalibrated(
+            for: codec, shape: shape, instructionSet: instructionSet,
+            rotary: rotary ?? usualRotary(shape), seed: 3)
+    }
+
+    /// Base 10,000, one order or the other by the number of heads.
+    static func usualRotary(_ shape: HeadShape) -> RotaryEmbedding {
+        let pairs = shape.headSize / 2
+        return RotaryEmbedding(
+            frequencies: (0..<pairs).map { pow(10_000, -Double($0) / Double(pairs)) },
+            order: shape.kvHeads % 2 == 0 ? .halves : .interleaved)
     }
 
     private func page(_ codec: any PageCodec) -> UnsafeRawPointer {

@@ -6,7 +6,7 @@ import Testing
 
 /// A token's logits are the same bit for bit however its prompt was cut and whatever ran beside it.
 struct BitwiseEqualityTests {
-    static let codecs = CodecRegistry.families.compactMap(\.members.first).map(\.name) + ["q4_0/rot"]
+    static let codecs = CodecRegistry.families.compactMap(\.members.first).map(\.name) + ["q4_0/rot", "cq-8c8b/post"]
 
     /// Long enough for three pages.
     private static let length = 150

@@ -131,6 +131,7 @@ int main(int count, char **arguments) {
     signal(SIGBUS, report_fault);
     twin_test_blocks(compares);
     twin_test_dense(compares);
+    twin_test_coupled(compares);
     twin_test_kivi(compares);
     twin_test_kmeans(compares);
     twin_test_linear(compares);

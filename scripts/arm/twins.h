@@ -33,6 +33,7 @@ void twin_print_digest(const char *name);
 // Each compares the NEON row with the generic one, or, if `compares` is false, digests bytes only.
 void twin_test_blocks(bool compares);
 void twin_test_dense(bool compares);
+void twin_test_coupled(bool compares);
 void twin_test_kivi(bool compares);
 void twin_test_kmeans(bool compares);
 void twin_test_linear(bool compares);

@@ -1,3 +1,4 @@
+internal import Foundation
 package import KvasirCodecs
 package import KvasirNumerics
 
@@ -24,16 +25,17 @@ package struct CodecBenchmark {
 
     /// Times scores of all KV heads for the query heads of a group times each number of query tokens in `tiles`.
     package func score(tiles: [Int]) throws(CodecError) -> [KernelResult] {
-        let keys = try codec.keys(shape: shape.heads, instructionSet: instructionSet)
+        let keys = try codec.keys(of: try layer())
         let context = PackedContext(keys, shape: shape)
         return tiles.map { tile in
             let rows = shape.group * tile
             let queries = AlignedBuffer<UInt8>(zeroed: shape.heads.kvHeads * rows * keys.queryBytes)
             let vectors = randomVectors(shape.heads.kvHeads * rows, of: shape.heads.headSize, seed: 1)
-            for row in 0..<shape.heads.kvHeads * rows {
+            for index in 0..<shape.heads.kvHeads * rows {
+                let (head, row) = index.quotientAndRemainder(dividingBy: rows)
                 keys.prepare(
-                    query: vectors.pointer + row * shape.heads.headSize, factor: 0.125,
-                    into: queries.pointer + row * keys.queryBytes)
+                    query: vectors.pointer + index * shape.heads.headSize, row: row, of: rows, head: head,
+                    factor: 0.125, into: queries.pointer + head * rows * keys.queryBytes)
             }
             let scores = AlignedBuffer<Float>(zeroed: threads.threadCount * rows * ContextRanges.longest)
             let timing = sampler.time { run in
@@ -48,7 +50,7 @@ package struct CodecBenchmark {
 
     /// Times weighted sums of all KV heads for the query heads of a group times each number of query tokens in `tiles`.
     package func mix(tiles: [Int]) throws(CodecError) -> [KernelResult] {
-        let values = try codec.values(shape: shape.heads, instructionSet: instructionSet)
+        let values = try codec.values(of: try layer())
         let context = PackedContext(values, shape: shape)
         return tiles.map { tile in
             let rows = shape.group * tile
@@ -72,9 +74,19 @@ package struct CodecBenchmark {
     /// Times storing every token of the context, as keys and as values.
     package func encode() throws(CodecError) -> [KernelResult] {
         [
-            encode("encode keys", try codec.keys(shape: shape.heads, instructionSet: instructionSet)),
-            encode("encode values", try codec.values(shape: shape.heads, instructionSet: instructionSet)),
+            encode("encode keys", try codec.keys(of: try layer())),
+            encode("encode values", try codec.values(of: try layer())),
         ]
+    }
+
+    /// A layer whose keys are turned by position; what a codec would have learned is random.
+    private func layer() throws(CodecError) -> LayerContext {
+        let pairs = shape.heads.headSize / 2
+        return try .uncalibrated(
+            for: codec, shape: shape.heads, instructionSet: instructionSet,
+            rotary: RotaryEmbedding(
+                frequencies: (0..<pairs).map { pow(10_000, -Double($0) / Double(pairs)) }, order: .interleaved),
+            seed: 4)
     }
 
     private func encode(_ kernel: String, _ codec: any PageCodec) -> KernelResult {

@@ -39,6 +39,7 @@ final class PackedContext {
     /// Encodes random vectors.
     init(_ codec: any PageCodec, shape: CacheShape) {
         self.shape = shape
+        (codec as? any KeyCodec)?.reserve(positions: shape.tokens)
         partBytes = codec.storage.bytes
         partStride = (partBytes + PageGeometry.alignment - 1) / PageGeometry.alignment * PageGeometry.alignment
         let pageBytes = partStride * shape.layers

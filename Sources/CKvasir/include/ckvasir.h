@@ -4,6 +4,7 @@
 #define CKVASIR_H
 
 #include "kv_block_codes.h"
+#include "kv_coupled.h"
 #include "kv_dense.h"
 #include "kv_half.h"
 #include "kv_heap.h"

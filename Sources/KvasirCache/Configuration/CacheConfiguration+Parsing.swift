@@ -118,7 +118,7 @@ private struct Parser {
             let presets = CachePreset.all.map(\.name)
             if error.reason == .unknownCodec, keys == values,
                 let preset = CodecRegistry.nearestName(to: keys.lowercased(), among: presets),
-                CodecRegistry.nearestName(to: keys.lowercased(), among: CodecRegistry.families.map(\.name)) == nil
+                CodecRegistry.nearestName(to: keys.lowercased(), among: CodecRegistry.names) == nil
             {
                 throw self.error(
                     in: clause,

@@ -91,8 +91,8 @@ public struct CachePlan: Sendable {
     ///
     /// A sequence holds those of its end only.
     public var localPageBytes: Int { local.pageBytes }
-    /// Bytes for each position, beside the pages, of tables that all layers and sequences share; 0 if no codec has any.
-    public let positionTableBytes: Int
+    /// What the codecs read beside the pages, each table once: all layers that share it, and all sequences, read the same.
+    public let sharedTables: [CodecTable]
     /// Size of a window page: the f16 copies of the same tokens; 0 if no layer has a window.
     public var windowPageBytes: Int { window.pageBytes }
 
@@ -136,7 +136,9 @@ public struct CachePlan: Sendable {
         self.layers = layers
         self.warnings =
             warnings + Self.warnings(of: configuration, layers: layers) + Self.hazards(of: shape, layers: layers)
-        positionTableBytes = layers.contains { !$0.keys.storesMeans } ? contexts.tableBytes : 0
+        var seen: Set<ObjectIdentifier> = []
+        sharedTables = layers.flatMap { $0.keys.sharedTables + $0.values.sharedTables }
+            .filter { seen.insert($0.identity).inserted }
         pageBytes = layout.pageBytes
         window = layout.window
         local = layout.local
@@ -161,6 +163,17 @@ public struct CachePlan: Sendable {
 
     /// Bits for each cached value, averaged over the layers, every overhead counted.
     public var bitsPerValueV: Double { bits(\.values.storage) }
+
+    /// Bytes of tables beside the pages where the longest sequence has `tokens` tokens.
+    public func tableBytes(_ purpose: CodecTable.Purpose, forTokens tokens: Int) -> Int {
+        sharedTables.reduce(0) { $0 + ($1.purpose == purpose ? $1.bytes(forTokens: tokens) : 0) }
+    }
+
+    /// What codebooks add to the bits of a value, keys and values averaged, where `tokens` tokens are cached in all.
+    public func codebookBitsPerValue(forTokens tokens: Int) -> Double {
+        let values = 2 * tokens * shape.heads.width * max(layers.count, 1)
+        return Double(tableBytes(.codebooks, forTokens: tokens) * 8) / Double(max(values, 1))
+    }
 
     private func bits(_ storage: (Layer) -> PartStorage) -> Double {
         // One division, so that equal layers give exactly what one of them does.
@@ -234,7 +247,7 @@ public struct CachePlan: Sendable {
         var result = CacheFootprint()
         for layer in layers {
             let held = layer.slidingWindow == nil ? tokens : localTokens(ofTokens: tokens)
-            func share(_ bytes: Int) -> Int { bytes / PageGeometry.tokens * held }
+            func share(_ bytes: Int) -> Int { bytes * held / PageGeometry.tokens }
             result.keyCodes += share(layer.keys.storage.codes)
             result.keyScales += share(layer.keys.storage.scales)
             result.valueCodes += share(layer.values.storage.codes)

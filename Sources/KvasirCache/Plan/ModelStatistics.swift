@@ -22,9 +22,6 @@ public struct ModelStatistics: Sendable, Hashable {
 
 /// The statistics by layer, as codecs are bound to them; layers that turn keys in the same way share a table.
 struct LayerContexts {
-    /// Bytes of the tables for each position.
-    let tableBytes: Int
-
     private let contexts: [LayerContext]
 
     /// - Throws: `CacheError` if there are statistics for another number of layers.
@@ -36,6 +33,7 @@ struct LayerContexts {
                 detail: "the model has \(shape.layers); calibrate this model")
         }
         var tables: [RotaryEmbedding: RotaryPages] = [:]
+        var turns: [RotaryEmbedding: RotaryTurns] = [:]
         var contexts: [LayerContext] = []
         for layer in 0..<shape.layers {
             let rotary = statistics.rotary.isEmpty ? nil : statistics.rotary[layer]
@@ -55,13 +53,14 @@ struct LayerContexts {
                     throw CacheError(.impossibleLayer, received: "rotary embedding", detail: error.description)
                 }
             }
+            if let rotary, !statistics.codebooks.isEmpty, turns[rotary] == nil { turns[rotary] = RotaryTurns(rotary) }
             contexts.append(
                 LayerContext(
-                    shape: shape.heads, instructionSet: instructionSet, rotary: rotary, mean: mean,
+                    shape: shape.heads, instructionSet: instructionSet, rotary: rotary,
+                    turns: rotary.flatMap { turns[$0] }, mean: mean,
                     codebooks: statistics.codebooks.mapValues { $0[layer] }))
         }
         self.contexts = contexts
-        tableBytes = tables.values.reduce(0) { $0 + $1.bytesPerPosition }
     }
 
     /// What a layer's codecs are bound to.

@@ -22,6 +22,11 @@ struct CenteredCodec: CacheCodec {
     var calibrations: Set<CalibrationKind> { base.calibrations.union([.center]) }
 
     func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
+        guard !base.hasLearnedBasis else {
+            throw CodecError(
+                reason: .unsupportedPart, received: name,
+                remedy: "its codebooks were learned for keys with their mean, and hold it; write \(base.name)")
+        }
         guard let mean = layer.mean else {
             throw CodecError(
                 reason: .needsCalibration, received: name,
@@ -71,6 +76,7 @@ private struct CenteredKeys: KeyCodec {
     var storage: PartStorage { base.storage }
     var groupTokens: Int { base.groupTokens }
     var residualTokens: Int { base.residualTokens }
+    var sharedTables: [CodecTable] { base.sharedTables + [rotary.table] }
     var queryBytes: Int { base.queryBytes + 2 * rotary.keys.queryBytes }
 
     var storesMeans: Bool { false }

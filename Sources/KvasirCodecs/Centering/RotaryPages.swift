@@ -45,8 +45,10 @@ public final class RotaryPages: @unchecked Sendable {  // grows only in `reserve
     /// Bytes the table takes.
     public var byteCount: Int { pages.count * keys.storage.bytes }
 
-    /// Bytes for each position.
-    public var bytesPerPosition: Int { keys.storage.bytes / PageGeometry.tokens }
+    /// What it takes.
+    var table: CodecTable {
+        CodecTable(of: self, purpose: .positions, bytes: 0, bytesPerPage: keys.storage.bytes)
+    }
 
     /// Makes the table reach `positions` positions; called by one thread, before others read.
     func reserve(positions: Int) {

@@ -19,15 +19,27 @@ struct RotatedCodec: CacheCodec {
     var name: String { "\(base.name)/\(Self.parameter)" }
     var keySpace: KeySpace { base.keySpace }
     var calibrations: Set<CalibrationKind> { base.calibrations }
+    var hasLearnedBasis: Bool { base.hasLearnedBasis }
 
     func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
+        try checkBasis()
         let rotation = try HeadRotation(shape: layer.shape, instructionSet: layer.instructionSet)
         return RotatedKeys(base: try base.keys(of: layer), rotation: rotation)
     }
 
     func values(of layer: LayerContext) throws(CodecError) -> any ValueCodec {
+        try checkBasis()
         let rotation = try HeadRotation(shape: layer.shape, instructionSet: layer.instructionSet)
         return RotatedValues(base: try base.values(of: layer), rotation: rotation)
+    }
+}
+
+extension RotatedCodec {
+    private func checkBasis() throws(CodecError) {
+        guard base.hasLearnedBasis else { return }
+        throw CodecError(
+            reason: .unsupportedPart, received: name,
+            remedy: "its codebooks were learned for channels as they are, not for rotated ones; write \(base.name)")
     }
 }
 
@@ -98,6 +110,7 @@ struct RotatedKeys: KeyCodec {
     var storage: PartStorage { base.storage }
     var groupTokens: Int { base.groupTokens }
     var residualTokens: Int { base.residualTokens }
+    var sharedTables: [CodecTable] { base.sharedTables }
     var queryBytes: Int { base.queryBytes }
 
     func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
@@ -138,6 +151,7 @@ struct RotatedValues: ValueCodec {
     var storage: PartStorage { base.storage }
     var groupTokens: Int { base.groupTokens }
     var residualTokens: Int { base.residualTokens }
+    var sharedTables: [CodecTable] { base.sharedTables }
 
     func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {
         base.encode(rotation.applied(to: vector, count: shape.width), position: position, into: part)

@@ -1,4 +1,5 @@
 import KvasirCache
+import KvasirCodecs
 import KvasirNumerics
 
 /// What a cache is and takes, for machines.
@@ -29,6 +30,9 @@ struct CacheFigures: Encodable {
     let values: String
     let bitsPerValueK: Double
     let bitsPerValueV: Double
+    /// What codebooks add to the bits of a value while `cachedTokens` are cached, and what they take; 0 without any.
+    let codebookBitsPerValue: Double
+    let codebookBytes: Int
     let context: Int
     let cachedTokens: Int
     let cacheBytes: Int
@@ -41,6 +45,8 @@ struct CacheFigures: Encodable {
         values = plan.configuration.values
         bitsPerValueK = plan.bitsPerValueK
         bitsPerValueV = plan.bitsPerValueV
+        codebookBitsPerValue = plan.codebookBitsPerValue(forTokens: tokens)
+        codebookBytes = plan.tableBytes(.codebooks, forTokens: tokens)
         self.context = context
         cachedTokens = tokens
         cacheBytes = footprint.total

@@ -75,6 +75,14 @@ struct CacheReport {
                 ByteCount(plan.f16Bytes(forTokens: context)).description, ratio.fixed(2),
             ],
         ]
+        let codebooks = plan.tableBytes(.codebooks, forTokens: context)
+        if codebooks > 0 {
+            let f16 = plan.f16Bytes(forTokens: context)
+            rows.append([
+                "\(context.grouped) and codebooks", ByteCount(footprint.total + codebooks).description,
+                ByteCount(f16).description, (Double(f16) / Double(footprint.total + codebooks)).fixed(2),
+            ])
+        }
         if let budget {
             let holds = plan.tokens(inBytes: budget, inStepsOf: InferenceEngine.prefillChunk)
             let f16 = PageGeometry.tokens * (budget / (plan.f16BytesPerToken * PageGeometry.tokens))
@@ -94,10 +102,13 @@ struct CacheReport {
             ("window", footprint.window), ("slack", footprint.slack),
             ("total", footprint.total),
         ]
-        let tables = plan.positionTableBytes * context
+        let tables = [
+            ("codebooks, shared by all", plan.tableBytes(.codebooks, forTokens: context)),
+            ("tables, shared by all", plan.tableBytes(.positions, forTokens: context)),
+        ]
         return table(
-            columns: [["PART OF \(context.grouped) TOKENS", "BYTES"]] + parts.map { [$0.0, $0.1.grouped] }
-                + (tables > 0 ? [["tables, shared by all", tables.grouped]] : []))
+            columns: [["PART OF \(context.grouped) TOKENS", "BYTES"]]
+                + (parts + tables.filter { $0.1 > 0 }).map { [$0.0, $0.1.grouped] })
     }
 
     // MARK: - For machines

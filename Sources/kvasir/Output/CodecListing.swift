@@ -18,6 +18,13 @@ struct CodecListing: Encodable {
         let windowK: Int
         let windowV: Int
         let needsCalibration: Bool
+        /// Bytes of the codebooks of one layer, which all its pages share, and what they add to the bits of a value while
+        /// `codebookTokens` tokens are cached.
+        let codebookBytes: Int
+        let codebookBitsPerValue: Double
+
+        /// The tokens that codebooks are shared out among in the listing.
+        static let codebookTokens = 32_768
 
         init(_ codec: any CacheCodec, _ family: CodecFamily, shape: HeadShape, instructionSet: InstructionSet) {
             name = codec.name
@@ -26,20 +33,26 @@ struct CodecListing: Encodable {
             keySpace = codec.keySpace.rawValue
             needsCalibration = !codec.calibrations.isEmpty
             do throws(CodecError) {
-                let keys = try codec.keys(shape: shape, instructionSet: instructionSet)
-                let values = try codec.values(shape: shape, instructionSet: instructionSet)
+                let layer = try LayerContext.uncalibrated(
+                    for: codec, shape: shape, instructionSet: instructionSet, seed: nil)
+                let keys = try codec.keys(of: layer)
+                let values = try codec.values(of: layer)
+                codebookBytes = (keys.sharedTables + values.sharedTables)
+                    .reduce(0) { $0 + ($1.purpose == .codebooks ? $1.bytes : 0) }
                 bitsPerValueK = keys.storage.bitsPerValue(width: shape.width)
                 bitsPerValueV = values.storage.bitsPerValue(width: shape.width)
                 windowK = keys.residualTokens
                 windowV = values.residualTokens
                 refusal = nil
             } catch {
+                codebookBytes = 0
                 bitsPerValueK = nil
                 bitsPerValueV = nil
                 windowK = 0
                 windowV = 0
                 refusal = error.description
             }
+            codebookBitsPerValue = Double(codebookBytes * 8) / Double(2 * Self.codebookTokens * shape.width)
         }
     }
 
@@ -65,18 +78,22 @@ struct CodecListing: Encodable {
 
     /// The listing for people.
     var text: String {
-        var rows = [["CODEC", "K BITS", "V BITS", "KEYS", "WINDOW", "CALIBRATION", "WHAT IT IS"]]
+        var rows = [["CODEC", "K BITS", "V BITS", "CODEBOOKS", "KEYS", "WINDOW", "CALIBRATION", "WHAT IT IS"]]
         rows += codecs.map { codec in
             let window =
                 codec.windowK == codec.windowV
                 ? (codec.windowK == 0 ? "none" : "\(codec.windowK)") : "K:\(codec.windowK),V:\(codec.windowV)"
             return [
-                codec.name, codec.bitsPerValueK?.fixed(3) ?? "-", codec.bitsPerValueV?.fixed(3) ?? "-", codec.keySpace,
-                window, codec.needsCalibration ? "needed" : "none", codec.refusal ?? codec.summary,
+                codec.name, codec.bitsPerValueK?.fixed(3) ?? "-", codec.bitsPerValueV?.fixed(3) ?? "-",
+                codec.codebookBytes == 0 ? "none" : "+\(codec.codebookBitsPerValue.fixed(3))", codec.keySpace, window,
+                codec.needsCalibration ? "needed" : "none", codec.refusal ?? codec.summary,
             ]
         }
         let names = [["PRESET", "STANDS FOR", "WHEN"]] + presets.map { [$0.name, $0.configuration, $0.summary] }
-        return "Bits per value for \(kvHeads) KV heads of \(headSize) channels.\n\n" + table(columns: rows) + "\n\n"
+        let tokens = Codec.codebookTokens.grouped
+        return
+            "Bits per value for \(kvHeads) KV heads of \(headSize) channels; those of codebooks, which all cached tokens "
+            + "share, at \(tokens) tokens.\n\n" + table(columns: rows) + "\n\n"
             + table(columns: names)
     }
 }

@@ -6,7 +6,7 @@ import Testing
 
 /// What a session has cached changes the time a prompt takes and nothing else.
 struct PrefixReuseTests {
-    static let codecs = CodecRegistry.families.compactMap(\.members.first).map(\.name) + ["q4_0/rot"]
+    static let codecs = CodecRegistry.families.compactMap(\.members.first).map(\.name) + ["q4_0/rot", "cq-4c8b/post"]
 
     /// Generates in `session` and in a fresh one, and expects the same tokens, keys and values.
     private func expectSame(

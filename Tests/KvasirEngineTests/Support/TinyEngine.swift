@@ -1,5 +1,6 @@
 import Foundation
 import KvasirCache
+import KvasirCodecs
 import KvasirEngine
 import KvasirModels
 import KvasirNumerics
@@ -31,8 +32,23 @@ enum TinyModel: String, CaseIterable, Sendable {
         try JSONDecoder().decode(Description.self, from: Data(contentsOf: url("json")))
     }
 
-    func load() throws -> LanguageModel {
-        try LanguageModel(path: url("gguf").path, threads: ThreadPool())
+    func load(calibrations: [String] = []) throws -> LanguageModel {
+        try LanguageModel(path: url("gguf").path, calibrations: calibrations, threads: ThreadPool())
+    }
+
+    /// Writes the random codebooks that a cache needs.
+    private func writeCalibrations(for cache: CacheConfiguration) throws -> [String] {
+        try cache.calibrations.compactMap { kind in
+            guard case .coupled(let scheme, let space) = kind else { return nil }
+            let model = try load()
+            let statistics = try ModelStatistics.random(for: cache, shape: model.decoder.info.cacheShape, rotary: [])
+            let path = FileManager.default.temporaryDirectory.appending(path: "\(kind.name)-\(UUID()).safetensors").path
+            try CoupledCalibration(
+                scheme: scheme, keySpace: space, origin: model.calibrationOrigin(source: "random numbers", tokens: 1),
+                settings: [:], layers: statistics.codebooks[kind] ?? []
+            ).write(to: path)
+            return path
+        }
     }
 
     func engine(
@@ -40,8 +56,11 @@ enum TinyModel: String, CaseIterable, Sendable {
         precision: LinearPrecision = .float32
     ) throws -> InferenceEngine {
         let threads = try ThreadPool()
+        let cache = try CacheConfiguration(parsing: cache)
+        let calibrations = try writeCalibrations(for: cache)
+        defer { for path in calibrations { try? FileManager.default.removeItem(atPath: path) } }
         return try InferenceEngine(
-            model: load(), cache: CacheConfiguration(parsing: cache), contextLength: contextLength,
+            model: load(calibrations: calibrations), cache: cache, contextLength: contextLength,
             cacheBudget: cacheBudget, threads: threads, instructionSet: .best, precision: precision)
     }
 }

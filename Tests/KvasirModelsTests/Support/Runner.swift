@@ -16,8 +16,11 @@ final class Runner {
         precision: LinearPrecision = .float32
     ) throws {
         self.model = model
+        let configuration = try CacheConfiguration(parsing: cache)
         plan = try CachePlan(
-            CacheConfiguration(parsing: cache), shape: model.info.cacheShape, instructionSet: instructionSet)
+            configuration, shape: model.info.cacheShape,
+            statistics: .random(for: configuration, shape: model.info.cacheShape, rotary: model.info.rotary),
+            instructionSet: instructionSet)
         pool = PagePool(plan: plan)
         operations = Operations(plan: plan, instructionSet: instructionSet, threads: threads, precision: precision)
         workspace = DecoderWorkspace(model.info)
