@@ -72,7 +72,8 @@ public struct EntropyEvaluation: Sendable {
         }
         let pieces = try ScoredWindows(text, context: context, count: windows, engine: engine)
         let indices = try layers?.indices(layers: shape.layers) ?? Array(0..<shape.layers)
-        let layerBytes = pieces.count * context * shape.heads.width * 2 * MemoryLayout<Float>.stride
+        let values = pieces.count * context * shape.heads.width * EntropyForm.allCases.count
+        let layerBytes = values * MemoryLayout<Float>.stride
         let step = max(Self.budget / layerBytes, 1)
         let pass = try GradientPass(
             engine.model.decoder, instructionSet: instructionSet, threads: engine.threads)
