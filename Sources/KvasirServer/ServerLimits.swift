@@ -1,5 +1,7 @@
 #if Server
-/// What one client may take. Every limit is there so that one request cannot harm the others.
+/// What one client may take.
+///
+/// Every limit is there so that one request cannot harm the others.
 public struct ServerLimits: Sendable, Hashable {
     /// Bytes of a request's body.
     public var bodyBytes = 8 << 20
@@ -9,8 +11,9 @@ public struct ServerLimits: Sendable, Hashable {
     public var prompts = 256
     /// Answers for each prompt (`n`).
     public var choices = 16
-    /// Stop strings, and the bytes of each.
+    /// Stop strings.
     public var stops = 16
+    /// Bytes of a stop string.
     public var stopBytes = 512
     /// Most likely tokens listed beside each one (`logprobs`, `top_logprobs`).
     public var topLogProbabilities = 20

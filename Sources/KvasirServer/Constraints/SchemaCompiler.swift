@@ -8,9 +8,9 @@ struct SchemaError: Error, Equatable {
 }
 
 extension JSONGrammar {
-    /// The grammar of the values that a JSON schema allows, for the part of JSON Schema that is compiled:
+    /// The grammar of the values that a JSON schema allows.
     ///
-    /// `type` (one or several), `properties`, `required`, `additionalProperties` (a truth value), `enum`, `const`, `items`,
+    /// Of JSON Schema are compiled `type` (one or several), `properties`, `required`, `additionalProperties` (a truth value), `enum`, `const`, `items`,
     /// `minItems`, `maxItems`, `minLength`, `maxLength`, `anyOf`, `$ref` to `#/$defs/…` or `#/definitions/…`. What only
     /// describes is ignored. Properties are generated in the order of the schema, and no others than those it names.
     ///

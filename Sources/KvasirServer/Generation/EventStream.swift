@@ -67,9 +67,4 @@ struct EventStream: ~Copyable {
             ], body: responseBody)
     }
 }
-
-extension HTTPField.Name {
-    /// Tells nginx to pass every event on at once.
-    static let xAccelBuffering = HTTPField.Name("X-Accel-Buffering")!
-}
 #endif

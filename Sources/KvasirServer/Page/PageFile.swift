@@ -26,8 +26,4 @@ struct PageFile: Sendable {
             ], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 }
-
-extension HTTPField.Name {
-    static let referrerPolicy = HTTPField.Name("Referrer-Policy")!
-}
 #endif
