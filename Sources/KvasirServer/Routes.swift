@@ -41,6 +41,7 @@ struct Routes: Sendable {
         }
         let tokenize = TokenizeEndpoint(model: model)
         router.post("/tokenize") { request, _ in try tokenize.tokenize(try await request.fields(limits)) }
+        router.get("/tokenizer_info") { _, _ in try tokenize.info() }
         router.post("/detokenize") { request, _ in try tokenize.detokenize(try await request.fields(limits)) }
     }
 

@@ -45,7 +45,21 @@ struct StateTests {
             try FakeBackend(), "/tokenize", #"{"content":"<|im_end|>","parse_special":false}"#)
         #expect(try plain.json["tokens"]?[1] != nil)
         let text = try await TestServer.answer(try FakeBackend(), "/detokenize", #"{"tokens":[261,114,2]}"#)
-        #expect(text.text == #"{"content":"hello<|im_end|>"}"#)
+        #expect(text.text == #"{"content":"hello<|im_end|>","prompt":"hello<|im_end|>"}"#)
+    }
+
+    @Test func evaluationHarnessesFindTheTokenizer() async throws {
+        let backend = try FakeBackend(addsBOS: true)
+        let info = try await TestServer.answer(backend, .get, "/tokenizer_info")
+        #expect(
+            info.text
+                == #"{"bos_token":"<|endoftext|>","eos_token":"<|endoftext|>","pad_token":null,"unk_token":null,"#
+                + #""add_bos_token":true,"add_eos_token":false}"#)
+        let tokens = try await TestServer.answer(
+            backend, "/tokenize", #"{"prompt":"hello<|endoftext|>","add_special_tokens":false}"#)
+        #expect(tokens.text == #"{"count":3,"max_model_len":512,"tokens":[261,114,0]}"#)
+        let special = try await TestServer.answer(backend, "/tokenize", #"{"prompt":"a"}"#)
+        #expect(try special.json["count"] == 2)
     }
 
     @Test func propsAreThePlan() async throws {
