@@ -90,6 +90,18 @@ struct GrammarTests {
         #expect(error?.path == path)
     }
 
+    @Test func aSchemaThatIsNothingButItselfIsNoSchema() throws {
+        let trie = TokenTrie(try TinyTokenizer.make().vocabulary)
+        let circle = ##"{"$ref":"#"}"##
+        #expect(GrammarConstraint(try JSONGrammar.grammar(schema: JSONNode(parsing: circle.utf8)), trie) == nil)
+        // A tree of which every array can be read in several ways stays bounded.
+        let tree =
+            ##"{"$ref":"#/$defs/a","$defs":{"a":{"anyOf":[{"type":"array","items":{"$ref":"#/$defs/a"}},{"type":"array","items":{"$ref":"#/$defs/a"}},{"type":"array"}]}}}"##
+        let machine = GrammarMachine(try JSONGrammar.grammar(schema: JSONNode(parsing: tree.utf8)), trie)
+        let text = String(repeating: "[", count: 24) + String(repeating: "]", count: 24)
+        #expect(machine.mayEnd(machine.advance(machine.start, by: text.utf8)))
+    }
+
     /// The mask beside its slow twin: every token tried on its own.
     @Test func masksAreTheTokensThatGoOn() throws {
         let vocabulary = try TinyTokenizer.make().vocabulary
@@ -116,7 +128,7 @@ struct GrammarTests {
         let trie = TokenTrie(vocabulary)
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<20 {
-            var constraint = GrammarConstraint(grammar, trie)
+            var constraint = try #require(GrammarConstraint(grammar, trie))
             var text: [UInt8] = []
             for step in 0..<2000 {
                 var logits = [Float](repeating: 0, count: vocabulary.count)
@@ -135,8 +147,9 @@ struct GrammarTests {
 
     @Test func theEndIsForcedWhereNothingElseMayCome() throws {
         let vocabulary = try TinyTokenizer.make().vocabulary
-        var constraint = GrammarConstraint(
-            try JSONGrammar.grammar(schema: JSONNode(parsing: #"{"const":"he"}"#.utf8)), TokenTrie(vocabulary))
+        var constraint = try #require(
+            GrammarConstraint(
+                try JSONGrammar.grammar(schema: JSONNode(parsing: #"{"const":"he"}"#.utf8)), TokenTrie(vocabulary)))
         func allowed() -> [Int] {
             var logits = [Float](repeating: 0, count: vocabulary.count + 5)
             logits.withUnsafeMutableBufferPointer { constraint.mask($0) }

@@ -91,7 +91,12 @@ struct ChatCompletionRequest {
                 }
             }
         }
-        return GrammarConstraint(grammar, backend.trie.trie)
+        guard let constraint = GrammarConstraint(grammar, backend.trie.trie) else {
+            throw .invalid(
+                tools.forced == nil ? "response_format" : "tools",
+                "no value is allowed by the schema: it refers to itself")
+        }
+        return constraint
     }
 }
 

@@ -7,9 +7,10 @@ struct GrammarConstraint: TokenConstraint {
     private let machine: GrammarMachine
     private var state: GrammarMachine.State
 
-    /// Starts at the beginning of a text.
-    init(_ grammar: Grammar, _ trie: TokenTrie) {
+    /// Starts at the beginning of a text; nil if the grammar has none.
+    init?(_ grammar: Grammar, _ trie: TokenTrie) {
         machine = GrammarMachine(grammar, trie)
+        guard machine.isPossible else { return nil }
         state = machine.start
     }
 

@@ -14,6 +14,8 @@ final class GrammarMachine: Sendable {
     /// No way leads on.
     static let dead: State = -1
     private static let unknown: State = -2
+    /// Ways that are followed at once; of a grammar that is more ambiguous than anybody's, the others are left out.
+    private static let mostStacks = 4096
 
     private struct Cell: Hashable {
         let node: Int32
@@ -48,6 +50,12 @@ final class GrammarMachine: Sendable {
             close(grammar.start, -1, &stacks, &visited, &tables)
             return state(stacks, &tables)
         }
+    }
+
+    /// Whether there is any text at all: a rule that begins with itself has none.
+    var isPossible: Bool {
+        let start = start
+        return tables.withLock { !$0.states[Int(start)].isEmpty }
     }
 
     /// Whether the text may end.
@@ -133,7 +141,7 @@ final class GrammarMachine: Sendable {
         _ start: Int, _ below: Int32, _ stacks: inout Set<Int32>, _ visited: inout Set<Cell>, _ tables: inout Tables
     ) {
         var waiting = [Cell(node: Int32(start), below: below)]
-        while let place = waiting.popLast() {
+        while stacks.count < Self.mostStacks, let place = waiting.popLast() {
             guard visited.insert(place).inserted else { continue }
             switch grammar.nodes[Int(place.node)] {
             case .bytes: stacks.insert(cell(place, &tables))

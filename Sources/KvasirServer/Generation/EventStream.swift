@@ -42,8 +42,10 @@ struct EventStream: ~Copyable {
                 try await ConnectionGuard.whileWatching(context.channel, onGone: generation.cancel) {
                     try await body(&stream)
                 }
-            } catch let error as Generation.ClientGone {
-                metrics.fail(error)
+            } catch  where error is Generation.ClientGone || error is ChannelError || error is IOError {
+                // The connection is closed, whichever side of it shows that first.
+                generation.cancel()
+                metrics.fail(Generation.ClientGone())
                 throw error
             } catch is CancellationError {
                 generation.cancel()
