@@ -39,12 +39,12 @@ struct LifecycleTests {
         let port = try #require(address.port)
         let raw = try RawClient(port: port)
         try raw.send("GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        #expect(try await raw.receive().contains("loading"))
+        #expect(await raw.receives("loading"))
         open.yield()
         var isReady = false
         for _ in 0..<500 where !isReady {
             try raw.send("GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            isReady = try await raw.receive().contains("200 OK")
+            isReady = await raw.receive().contains("200 OK")
             try await Task.sleep(for: .milliseconds(10))
         }
         #expect(isReady)
@@ -53,7 +53,7 @@ struct LifecycleTests {
         #expect(await eventually { backend.requests.count == 1 })
         await group.triggerGracefulShutdown()
         // The request is let go on for the grace time, and then told why it ends.
-        #expect(try await raw.receive().contains("503 "))
+        #expect(await raw.receives("503 "))
         try await running.value
         #expect(backend.isShutDown)
         #expect(throws: RawClient.Failure.self) { try RawClient(port: port) }

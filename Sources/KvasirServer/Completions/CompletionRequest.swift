@@ -93,9 +93,7 @@ struct CompletionRequest {
     /// Special tokens written in a text count, as in llama.cpp's server, and those that begin a text are added.
     private static func prompt(_ text: String, _ tokenizer: any Tokenizer) -> Prompt {
         let tokens = tokenizer.encode(text, addSpecial: true, parseSpecial: true)
-        let own = tokenizer.encode(text, addSpecial: false, parseSpecial: true)
-        let added = tokens.count > own.count && tokens.first == tokenizer.bosID ? 1 : 0
-        return Prompt(tokens: tokens, text: text, added: added)
+        return Prompt(tokens: tokens, text: text, added: tokenizer.addsBOS ? 1 : 0)
     }
 
     private static func prompt(

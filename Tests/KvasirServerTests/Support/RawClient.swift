@@ -47,7 +47,7 @@ final class RawClient: @unchecked Sendable {  // used by one test
     }
 
     /// What has come, waiting for something; empty if the server has closed the connection.
-    func receive() async throws -> String {
+    func receive() async -> String {
         let descriptor = descriptor
         return await withCheckedContinuation { continuation in
             Thread.detachNewThread {
@@ -56,6 +56,17 @@ final class RawClient: @unchecked Sendable {  // used by one test
                 continuation.resume(returning: String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self))
             }
         }
+    }
+
+    /// Whether a text comes before the server closes the connection; an answer may come in several pieces.
+    func receives(_ text: String) async -> Bool {
+        var all = ""
+        while !all.contains(text) {
+            let more = await receive()
+            if more.isEmpty { return false }
+            all += more
+        }
+        return true
     }
 
     func closeNow() {
