@@ -75,6 +75,81 @@ struct ToolTests {
             ])
     }
 
+    /// The text that transformers 5.23 renders with the template of Qwen2.5 from the same messages and tools.
+    private static let rendered = """
+        <|im_start|>system
+        You are Qwen, created by Alibaba Cloud. You are a helpful assistant.
+
+        # Tools
+
+        You may call one or more functions to assist with the user query.
+
+        You are provided with function signatures within <tools></tools> XML tags:
+        <tools>
+        {"type": "function", "function": {"name": "f", "description": "Does “it”", "parameters": {"type": "object", \
+        "properties": {"a": {"type": "integer"}}, "required": ["a"]}}}
+        {"type": "function", "function": {"name": "g"}}
+        </tools>
+
+        For each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:
+        <tool_call>
+        {"name": <function-name>, "arguments": <args-json-object>}
+        </tool_call><|im_end|>
+        <|im_start|>user
+        q<|im_end|>
+        <|im_start|>assistant
+        <tool_call>
+        {"name": "f", "arguments": {"a": 1}}
+        </tool_call>
+        <tool_call>
+        {"name": "g", "arguments": {}}
+        </tool_call><|im_end|>
+        <|im_start|>user
+        <tool_response>
+        one
+        </tool_response>
+        <tool_response>
+        two
+        </tool_response><|im_end|>
+        <|im_start|>assistant
+        Done.
+        <tool_call>
+        {"name": "g", "arguments": {}}
+        </tool_call><|im_end|>
+        <|im_start|>user
+        <tool_response>
+        x
+        </tool_response><|im_end|>
+        <|im_start|>user
+        r<|im_end|>
+        <|im_start|>assistant
+
+        """
+
+    @Test func theTextIsThatOfTheReference() throws {
+        let request = try RequestFields(
+            JSONNode(
+                parsing: #"""
+                    {"messages":[{"role":"user","content":"q"},
+                    {"role":"assistant","content":"","tool_calls":[
+                    {"id":"1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}},
+                    {"id":"2","type":"function","function":{"name":"g","arguments":"{}"}}]},
+                    {"role":"tool","tool_call_id":"1","content":"one"},{"role":"tool","tool_call_id":"2","content":"two"},
+                    {"role":"assistant","content":"Done.","tool_calls":[{"id":"3","type":"function","function":{"name":"g"}}]},
+                    {"role":"tool","tool_call_id":"3","content":"x"},{"role":"user","content":"r"}],
+                    "tools":[{"type":"function","function":{"name":"f","description":"Does “it”","parameters":
+                    {"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}}},
+                    {"type":"function","function":{"name":"g"}}]}
+                    """#.utf8))
+        let template = try ChatTemplate(
+            source:
+                "{{- '<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\\n' }}"
+        )
+        let turns = try ChatMessages.turns(
+            ChatMessages.read(request), tools: ToolSelection(request).offered, template: template)
+        #expect(try template.render(messages: turns, addGenerationPrompt: true) == Self.rendered)
+    }
+
     @Test func aForcedCallIsOneOfTheTools() throws {
         let request = #"""
             {"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}}},
