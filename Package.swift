@@ -101,6 +101,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Server"])),
                 .product(
                     name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Server"])),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle", condition: .when(traits: ["Server"])),
             ]),
         .target(name: "KvasirTestSupport", path: "Tests/KvasirTestSupport"),
         .testTarget(name: "KvasirNumericsTests", dependencies: ["CKvasir", "KvasirNumerics"]),
