@@ -83,11 +83,12 @@ let package = Package(
         .target(
             name: "KvasirServer",
             dependencies: [
-                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirNumerics", "KvasirTokenizers",
+                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirJSON", "KvasirNumerics", "KvasirTokenizers",
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Server"])),
                 .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Server"])),
+                .product(name: "HummingbirdCore", package: "hummingbird", condition: .when(traits: ["Server"])),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Server"])),
-                .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Server"])),
+                .product(name: "CoreMetrics", package: "swift-metrics", condition: .when(traits: ["Server"])),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Server"])),
                 .product(
                     name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Server"])),
@@ -101,6 +102,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Server"])),
                 .product(
                     name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Server"])),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle", condition: .when(traits: ["Server"])),
             ]),
         .target(name: "KvasirTestSupport", path: "Tests/KvasirTestSupport"),
         .testTarget(name: "KvasirNumericsTests", dependencies: ["CKvasir", "KvasirNumerics"]),
@@ -156,11 +158,15 @@ let package = Package(
         .testTarget(
             name: "KvasirServerTests",
             dependencies: [
-                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirNumerics", "KvasirServer", "KvasirTokenizers",
+                "KvasirCache", "KvasirCodecs", "KvasirEngine", "KvasirJSON", "KvasirNumerics", "KvasirServer",
+                "KvasirTestSupport", "KvasirTokenizers",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         .testTarget(
             name: "KvasirCommandTests",

@@ -13,10 +13,19 @@ struct Kvasir: AsyncParsableCommand {
             the kernels of one instruction set).
             """,
         version: Version.current,
-        subcommands: [
-            Generate.self, Chat.self, Models.self, Pull.self, Explain.self, Codecs.self, Calibrate.self, Evaluate.self,
-            Bench.self, Report.self, Reproduce.self,
+        subcommands: [Generate.self, Chat.self] + serving + [
+            Models.self, Pull.self, Explain.self, Codecs.self, Calibrate.self, Evaluate.self, Bench.self, Report.self,
+            Reproduce.self,
         ])
+
+    /// The server, in builds that have it.
+    private static var serving: [any ParsableCommand.Type] {
+        #if Server
+        [Serve.self]
+        #else
+        []
+        #endif
+    }
 
     /// Parses the arguments, runs the command, and reports an error in one line.
     ///

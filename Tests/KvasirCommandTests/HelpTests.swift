@@ -5,12 +5,22 @@ import Testing
 ///
 /// After a change that is meant, run the tests once with `KVASIR_UPDATE_SNAPSHOTS=1` and read the difference.
 struct HelpTests {
-    static let commands = [
-        "", "generate", "chat", "models", "pull", "explain", "codecs", "calibrate", "calibrate center",
-        "calibrate coupled", "calibrate smoothquant", "evaluate",
-        "evaluate perplexity", "evaluate divergence", "evaluate tasks", "evaluate needle", "evaluate generation",
-        "evaluate normality", "evaluate entropy", "bench", "report", "reproduce", "reproduce nqkv",
-    ]
+    static let commands =
+        [
+            "", "generate", "chat", "models", "pull", "explain", "codecs", "calibrate", "calibrate center",
+            "calibrate coupled", "calibrate smoothquant", "evaluate", "evaluate perplexity", "evaluate divergence",
+            "evaluate tasks", "evaluate needle", "evaluate generation", "evaluate normality", "evaluate entropy",
+            "bench",
+            "report", "reproduce", "reproduce nqkv",
+        ] + serving
+
+    private static var serving: [String] {
+        #if Server
+        ["serve"]
+        #else
+        []
+        #endif
+    }
 
     @Test("Help is as it was read last", arguments: commands)
     func helpMatchesSnapshot(command: String) async throws {

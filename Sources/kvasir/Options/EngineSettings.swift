@@ -12,7 +12,7 @@ struct EngineSettings {
     let cache: CacheConfiguration
     let weights: WeightScheme
     let calibrations: [String]
-    let cacheBudget: Int?
+    var cacheBudget: Int?
     let contextLength: Int?
     let threads: ThreadPool
     let instructionSet: InstructionSet
@@ -36,7 +36,16 @@ struct EngineSettings {
 
     /// Fetches the model if need be, and loads it.
     func load(interrupts: Interrupts) async throws -> InferenceEngine {
-        let file = try await ModelFetcher().fetch(reference, interrupts: interrupts)
+        try load(try await fetch(interrupts: interrupts))
+    }
+
+    /// Fetches the model if need be.
+    func fetch(interrupts: Interrupts) async throws -> StoredModel {
+        try await ModelFetcher().fetch(reference, interrupts: interrupts)
+    }
+
+    /// Loads a model that is on this machine.
+    func load(_ file: StoredModel) throws -> InferenceEngine {
         let engine = try InferenceEngine(
             model: file.load(weights: weights, calibrations: calibrations, threads: threads), cache: cache,
             contextLength: contextLength, cacheBudget: cacheBudget ?? .max, threads: threads,

@@ -5,6 +5,7 @@ import KvasirCodecs
 import KvasirEngine
 import KvasirHub
 import KvasirNumerics
+import KvasirServer
 
 /// The statuses the program ends with.
 enum ExitStatus: Int32 {
@@ -72,6 +73,9 @@ struct ErrorReport {
     /// Whether another command line, rather than another file or machine, is what helps.
     private static func isUsage(_ error: any Error) -> Bool {
         switch error {
+        #if Server
+        case let error as ServerError: error.reason != .cannotListen
+        #endif
         case is ThreadPoolError, is InstructionSetError, is ByteCountError, is StopStringError, is CodecError: true
         case let error as CacheError: error.reason == .malformedConfiguration
         case let error as SamplingError: error.reason == .outOfRange
