@@ -28,13 +28,14 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup(title: "Server") var server: ServerOptions
 
     @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Model") var weights: WeightOptions
     @OptionGroup(title: "Cache") var cache: CacheOptions
     @OptionGroup(title: "Cache") var context: ContextOptions
     @OptionGroup(title: "Computing") var compute: ComputeOptions
 
     func run() async throws {
         let settings = try server.settings()
-        var engineSettings = try EngineSettings(model, cache, compute, contextLength: context.context)
+        var engineSettings = try EngineSettings(model, weights, cache, compute, contextLength: context.context)
         engineSettings.cacheBudget = engineSettings.cacheBudget ?? Self.defaultBudget
         let interrupts = Interrupts()
         let file = try await engineSettings.fetch(interrupts: interrupts)
@@ -50,7 +51,7 @@ struct Serve: AsyncParsableCommand {
             onReady: { Console.note(Self.banner($0)) },
             load: {
                 // The engine that serves requests side by side.
-                ServingEngine(engine: try loading.load(file), name: servedName)
+                ServingEngine(try loading.load(file), name: servedName)
             })
         try await ServiceGroup(
             configuration: ServiceGroupConfiguration(

@@ -89,10 +89,14 @@ struct Program: Sendable {
     }
 
     private func start(_ executable: String, _ arguments: [String], input: String) async throws -> Outcome {
+        // From a file: a program that ends without having read a pipe would take this process with it.
+        let path = input.isEmpty ? "/dev/null" : "\(home)/input-\(UUID().uuidString)"
+        if !input.isEmpty { try Data(input.utf8).write(to: URL(filePath: path)) }
         let result = try await Subprocess.run(
             .path(FilePath(executable)), arguments: Arguments(arguments), environment: variables,
-            workingDirectory: FilePath(home), input: .string(input), output: .string(limit: 1 << 22),
-            error: .string(limit: 1 << 20))
+            workingDirectory: FilePath(home),
+            input: .fileDescriptor(try FileDescriptor.open(path, .readOnly), closeAfterSpawningProcess: true),
+            output: .string(limit: 1 << 22), error: .string(limit: 1 << 20))
         return Outcome(result.terminationStatus, output: result.standardOutput, error: result.standardError)
     }
 
