@@ -55,6 +55,15 @@ final class ActiveRequest {
         if !hasPrompt { cachedPromptTokens += tokens }
     }
 
+    /// Gives the cache back; what was said of a prompt that has not been reported will be said again.
+    func loseCache() {
+        sequence = nil
+        insertedPages = 0
+        guard !hasPrompt else { return }
+        cachedPromptTokens = 0
+        promptLogProbabilities = []
+    }
+
     /// Reports the prompt, once; a request that is computed again has been reported.
     ///
     /// - Returns: tokens of it that were found in memory, the first time.

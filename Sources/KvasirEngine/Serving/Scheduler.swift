@@ -90,6 +90,9 @@ public struct Scheduler: Sendable {
     /// Requests that are computed.
     public var runningCount: Int { running.count }
 
+    /// The request that has been computed for the longest time.
+    public var oldestRunning: ID? { running.first?.id }
+
     /// Takes a request with a prompt of `tokens` tokens.
     ///
     /// - Returns: whether there is a place for it.

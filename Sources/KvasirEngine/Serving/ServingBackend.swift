@@ -80,8 +80,6 @@ public struct ServingStatistics: Sendable, Hashable {
     public var prefixBytes = 0
     /// The most bytes of pages there ever were.
     public var peakBytes = 0
-    /// Pages that sequences share, each counted as often as it need not be held.
-    public var sharedPages = 0
     /// Tokens cached in running sequences.
     public var cachedTokens = 0
 

@@ -49,15 +49,11 @@ final class ServingLoop {
         statistics.running = scheduler.runningCount
         statistics.waiting = scheduler.waitingCount
         mailbox.noteWaiting(scheduler.waitingCount)
-        let pageBytes = engine.plan.pageBytes
         let unused = prefixes.evictableBytes()
         statistics.prefixBytes = unused
         statistics.sequenceBytes = max(engine.pool.bytesInUse - unused, 0)
         statistics.peakBytes = max(engine.pool.peakBytes, statistics.peakBytes)
         statistics.cachedTokens = requests.values.reduce(0) { $0 + ($1.sequence?.count ?? 0) }
-        statistics.sharedPages =
-            max(requests.values.reduce(0) { $0 + ($1.sequence?.bytes ?? 0) } - statistics.sequenceBytes, 0)
-            / max(pageBytes, 1)
         let current = statistics
         published.statistics.withLock { shown in
             // Refusals are counted where they happen.
@@ -141,8 +137,8 @@ final class ServingLoop {
                 }))
         switch decision {
         case .idle:
-            // The only request that is left does not fit, though it was checked: what is kept for others is in its way.
-            if scheduler.runningCount == 1, let request = requests.values.first(where: { $0.sequence != nil }) {
+            // Its size was checked when it came; should it not fit all the same, it must not wait forever.
+            if let id = scheduler.oldestRunning, let request = requests[id] {
                 fail(
                     request,
                     ServingError(
@@ -154,8 +150,7 @@ final class ServingLoop {
             statistics.preemptions += 1
             if let request = requests[id] {
                 keepPrefix(of: request)
-                request.sequence = nil
-                request.insertedPages = 0
+                request.loseCache()
             }
             return true
         case .run(let shares):
@@ -189,8 +184,15 @@ final class ServingLoop {
         var row = 0
         var ready: [(request: ActiveRequest, row: Int)] = []
         for entry in entries {
-            readPrompt(entry.request, sequence: entry.sequence, firstRow: row, tokens: entry.tokens.count)
+            let firstRow = row
             row += entry.tokens.count
+            do {
+                try readPrompt(
+                    entry.request, sequence: entry.sequence, firstRow: firstRow, tokens: entry.tokens.count)
+            } catch {
+                fail(entry.request, error)
+                continue
+            }
             if entry.sequence.count == entry.request.tokens.count { ready.append((entry.request, row - 1)) }
             if entry.sequence.sealedPages > entry.request.insertedPages { keepPrefix(of: entry.request) }
         }
@@ -236,19 +238,21 @@ final class ServingLoop {
     // MARK: Logits
 
     /// Reads the probabilities of a prompt's tokens, where they are wanted.
-    private func readPrompt(_ request: ActiveRequest, sequence: CacheSequence, firstRow: Int, tokens: Int) {
+    ///
+    /// - Throws: `SamplingError` if the logits of one are no distribution.
+    private func readPrompt(_ request: ActiveRequest, sequence: CacheSequence, firstRow: Int, tokens: Int) throws {
         guard let topCount = request.request.promptLogProbabilities, request.generated == 0 else { return }
         let prompt = request.request.prompt
         let firstToken = sequence.count - tokens
         for start in stride(from: 0, to: tokens, by: Self.promptRows) {
             let count = min(Self.promptRows, tokens - start)
-            withLogits(rows: firstRow + start..<firstRow + start + count) { logits in
+            try withLogits(rows: firstRow + start..<firstRow + start + count) { logits in
                 for index in 0..<count where firstToken + start + index + 1 < prompt.count {
                     let row = logits.extracting(index * engine.vocabularySize..<(index + 1) * engine.vocabularySize)
-                    let probabilities = try? LogProbabilities(
-                        logits: UnsafeBufferPointer(row).span, chosen: prompt[firstToken + start + index + 1],
-                        topCount: topCount)
-                    if let probabilities { request.promptLogProbabilities.append(probabilities) }
+                    request.promptLogProbabilities.append(
+                        try LogProbabilities(
+                            logits: UnsafeBufferPointer(row).span, chosen: prompt[firstToken + start + index + 1],
+                            topCount: topCount))
                 }
             }
         }
@@ -303,13 +307,13 @@ final class ServingLoop {
         }
     }
 
-    private func withLogits(rows: Range<Int>, _ body: (UnsafeMutableBufferPointer<Float>) -> Void) {
+    private func withLogits(rows: Range<Int>, _ body: (UnsafeMutableBufferPointer<Float>) throws -> Void) rethrows {
         let count = rows.count * engine.vocabularySize
         if logits.count < count { logits = [Float](repeating: 0, count: count) }
-        logits.withUnsafeMutableBufferPointer { logits in
+        try logits.withUnsafeMutableBufferPointer { logits in
             let used = logits.extracting(0..<count)
             engine.logits(rows: rows, into: used)
-            body(used)
+            try body(used)
         }
     }
 }

@@ -147,6 +147,26 @@ struct ServingEngineTests {
         server.shutDown()
     }
 
+    /// What was counted of half a prompt is not counted again when the request is computed once more.
+    @Test func aPromptThatIsInterruptedIsReportedOnce() throws {
+        let (_, events) = AsyncThrowingStream<ServingEvent, any Error>.makeStream()
+        let model = try TinyModel.quantized.load()
+        let request = try ActiveRequest(
+            1, ServingRequest(prompt: scatteredTokens(200), promptLogProbabilities: 0), limit: 1,
+            tokenizer: model.tokenizer, vocabularySize: model.decoder.info.vocabularySize, events: events)
+        let logits: [Float] = [0, 1, 2]
+        request.found(64)
+        request.promptLogProbabilities = [try LogProbabilities(logits: logits.span, chosen: 1, topCount: 0)]
+        request.loseCache()
+        #expect(request.promptLogProbabilities.isEmpty)
+        request.found(128)
+        #expect(request.finishPrompt() == 128)
+        // Reported: what is found from here on is found for the answer.
+        request.loseCache()
+        request.found(192)
+        #expect(request.finishPrompt() == 0)
+    }
+
     @Test func droppingTheStreamCancelsTheRequest() async throws {
         let server = try Self.server()
         let gate = Gate()
