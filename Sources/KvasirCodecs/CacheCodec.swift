@@ -30,8 +30,11 @@ public protocol CacheCodec: Sendable {
     /// What `kvasir calibrate` must have measured of the model.
     var calibrations: Set<CalibrationKind> { get }
 
-    /// Whether what the codec stores was learned for vectors as they come, so that nothing may change them before.
+    /// Whether what the codec stores was learned for vectors as they come.
     var hasLearnedBasis: Bool { get }
+
+    /// Why nothing may change vectors before the codec stores them; nil if rotation and centering go with it.
+    var transformRefusal: String? { get }
 
     /// Binds the codec to the keys of a layer.
     ///
@@ -59,6 +62,8 @@ extension CacheCodec {
     public var calibrations: Set<CalibrationKind> { [] }
     /// No, as a rule.
     public var hasLearnedBasis: Bool { false }
+    /// Something may, as a rule.
+    public var transformRefusal: String? { nil }
 }
 
 /// A codec bound to one part (the keys, or the values, of one layer) of a page.

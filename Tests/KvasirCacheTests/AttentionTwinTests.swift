@@ -18,6 +18,8 @@ func attentionBudget(_ configuration: CacheConfiguration, _ instructionSet: Inst
     func isFloat(_ codec: String) -> Bool {
         ["f32", "f16", "bf16"].contains(codec) || codec.hasPrefix("cq-") || instructionSet == .generic
     }
+    // What is left out is small beside what matters, for which these are loose: AlignedTests has the exact twin.
+    if configuration.keys.hasPrefix("aligned") { return 4e-2 }
     // Products of a query with centroids have 16 bits.
     let keys =
         configuration.keys.hasSuffix("/post") ? 3e-3 : isFloat(configuration.keys) ? 1.5e-6 : 1e-2

@@ -14,7 +14,7 @@ private func attentionBudget(of codec: any CacheCodec) -> Double {
     // Products of a query with centroids have 16 bits for the largest of all groups together: with 64 groups 0.17 % of a
     // score.
     if codec.hasLearnedBasis { return codec.name.hasSuffix("/post") ? 3e-3 : 4e-6 }
-    guard isDense(codec) else { return 1e-2 }
+    guard isDense(codec) || codec.name.hasPrefix("aligned") else { return 1e-2 }
     return codec.name.hasSuffix("/rot") ? 4e-6 : 2e-6
 }
 
@@ -23,6 +23,7 @@ private func attentionBudget(of codec: any CacheCodec) -> Double {
 /// By the codec's name without rotation, type of scale and residual, for heads of 128 values.
 private let codingBudget: [String: Double] = [
     "f32": 0, "f16": 9e-8, "bf16": 3e-6,
+    "aligned/t4-8": 9e-8, "aligned/t2-6": 9e-8, "aligned/code": 9e-8, "aligned/t4-8/addends": 9e-8,
     "q8_0": 3e-5, "q5_1": 0.0016, "q5_0": 0.0019, "q4_1": 0.0062, "q4_0": 0.0075, "iq4_nl": 0.0065,
     "nf4/b256": 0.0099, "nf4/b128": 0.0093, "nf4/b64": 0.0086, "nf4/b32": 0.0077, "nf4/head": 0.0093,
     "nf3/b256": 0.0505, "nf3/b128": 0.0445, "nf3/b64": 0.0394, "nf3/b32": 0.034, "nf3/head": 0.0445,
@@ -41,7 +42,7 @@ private let codingBudget: [String: Double] = [
 /// Every member of every family, then one of each with rotation if it takes that.
 private let members: [any CacheCodec] =
     CodecRegistry.families.flatMap(\.members)
-    + CodecRegistry.families.compactMap(\.members.first).filter { !$0.hasLearnedBasis }.map(RotatedCodec.init)
+    + CodecRegistry.families.compactMap(\.members.first).filter { $0.transformRefusal == nil }.map(RotatedCodec.init)
 
 /// One member of each family, plain and rotated: they cover every width and every kind of block.
 private let representatives = members.indices.filter { index in

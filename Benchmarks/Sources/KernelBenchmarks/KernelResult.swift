@@ -2,7 +2,7 @@ internal import KvasirNumerics
 
 /// What one kernel did, beside what the machine permits.
 package struct KernelResult: Sendable, Encodable {
-    /// The kernel: `score`, `mix`, `encode keys`, `encode values` or `linear`.
+    /// The kernel: `score`, `mix`, `encode keys`, `encode values`, `attention` or `linear`.
     package let kernel: String
     /// The codec's canonical name, or the weight format.
     package let format: String

@@ -1,5 +1,6 @@
 import ArgumentParser
 import KernelBenchmarks
+import KvasirCache
 import KvasirCodecs
 import KvasirNumerics
 
@@ -14,7 +15,7 @@ struct KernelBench: ParsableCommand {
             instruction set of this machine. See Benchmarks/README.md for how to read the columns.
             """)
 
-    @Argument(help: "What to time: score, mix, encode, linear, limits.")
+    @Argument(help: "What to time: score, mix, encode, attention, linear, limits.")
     var kernels = Kernel.allCases
 
     @Option(help: ArgumentHelp("Codec to time, as in --cache; may be given more than once.", valueName: "name"))
@@ -65,6 +66,16 @@ struct KernelBench: ParsableCommand {
                     if kernels.contains(.score) { report.add(try benchmark.score(tiles: cache.tiles)) }
                     if kernels.contains(.mix) { report.add(try benchmark.mix(tiles: cache.tiles)) }
                     if kernels.contains(.encode) { report.add(try benchmark.encode()) }
+                } catch {
+                    report.leaveOut("\(codec.name): \(error)")
+                    break
+                }
+                guard kernels.contains(.attention) else { continue }
+                do throws(CacheError) {
+                    let benchmark = AttentionBenchmark(
+                        cache: try CacheConfiguration(parsing: codec.name), instructionSet: instructionSet,
+                        shape: cache.shape, machine: machine, threads: threads, sampler: sampler)
+                    report.add([try benchmark.decode()])
                 } catch {
                     report.leaveOut("\(codec.name): \(error)")
                     break
@@ -154,5 +165,5 @@ struct KernelBench: ParsableCommand {
 
 /// What can be timed.
 enum Kernel: String, CaseIterable, ExpressibleByArgument {
-    case limits, score, mix, encode, linear
+    case limits, score, mix, encode, attention, linear
 }

@@ -3,6 +3,7 @@
 #ifndef CKVASIR_H
 #define CKVASIR_H
 
+#include "kv_aligned.h"
 #include "kv_block_codes.h"
 #include "kv_coupled.h"
 #include "kv_dense.h"

@@ -40,7 +40,35 @@ struct AttentionStep {
             }
         }
         prepare(layer.keys, into: prepared)
+        layer.selectiveKeys?.choose(
+            wholeRun(tile, offset: layer.keyOffset), queryRows(tile, head: head),
+            prepared: UnsafeMutableRawPointer(prepared))
         if let codec = layer.exactKeys?.codec { prepare(codec, into: exact) }
+    }
+
+    private func queryRows(_ tile: AttentionTile, head: Int) -> QueryRows {
+        QueryRows(
+            head: head, rows: tile.tokens * shape.groupSize, groupSize: shape.groupSize, position: tile.position)
+    }
+
+    /// All pages that some row of the tile attends to.
+    private func wholeRun(_ tile: AttentionTile, offset: Int) -> TokenRun {
+        run(tile, offset: offset, from: start(of: tile), to: tile.context)
+    }
+
+    /// Lets a codec that reads values selectively see all weights of the tile first; nothing for others.
+    ///
+    /// - Parameters:
+    ///   - weights: of the row's first position, before division by `totals`.
+    ///   - choices: for every row what `mix` is then given.
+    func choose(
+        _ tile: AttentionTile, head: Int, weights: UnsafePointer<Float>, stride: Int, totals: UnsafePointer<Float>,
+        into choices: UnsafeMutablePointer<UInt8>
+    ) {
+        layer.selectiveValues?.choose(
+            wholeRun(tile, offset: layer.valueOffset), queryRows(tile, head: head),
+            weights: weights + start(of: tile), stride: stride, totals: totals,
+            into: UnsafeMutableRawPointer(choices))
     }
 
     func run(_ tile: AttentionTile, offset: Int, from start: Int, to end: Int) -> TokenRun {
@@ -71,21 +99,21 @@ struct AttentionStep {
     /// of the copies away.
     func mix(
         _ tile: AttentionTile, head: Int, from start: Int, to end: Int, weights: UnsafePointer<Float>, stride: Int,
-        into sums: UnsafeMutablePointer<Float>
+        choices: UnsafePointer<UInt8>, into sums: UnsafeMutablePointer<Float>
     ) {
         let rows = tile.tokens * shape.groupSize
         sums.update(repeating: 0, count: rows * shape.heads.headSize)
-        if let exact = layer.exactValues {
-            let packed = exact.tokens.packed(in: start..<end, tile)
-            guard !packed.isEmpty else { return }
-            layer.values.mix(
-                run(tile, offset: layer.valueOffset, from: packed.lowerBound, to: packed.upperBound), head: head,
-                weights: weights + (packed.lowerBound - start), rows: rows, stride: stride, into: sums)
-            return
+        let packed = layer.exactValues?.tokens.packed(in: start..<end, tile) ?? start..<end
+        guard !packed.isEmpty else { return }
+        let run = run(tile, offset: layer.valueOffset, from: packed.lowerBound, to: packed.upperBound)
+        let weights = weights + (packed.lowerBound - start)
+        if let selective = layer.selectiveValues {
+            selective.mix(
+                run, head: head, weights: weights, rows: rows, stride: stride, choices: UnsafeRawPointer(choices),
+                into: sums)
+        } else {
+            layer.values.mix(run, head: head, weights: weights, rows: rows, stride: stride, into: sums)
         }
-        layer.values.mix(
-            run(tile, offset: layer.valueOffset, from: start, to: end), head: head, weights: weights, rows: rows,
-            stride: stride, into: sums)
     }
 
     /// Turns scores of positions `start..<end` into exp(score - maximum) and returns their sum.

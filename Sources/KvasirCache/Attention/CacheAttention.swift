@@ -50,6 +50,8 @@ public final class CacheAttention {
     private var sums = AlignedBuffer<Float>(zeroed: 0)
     private var maxima = AlignedBuffer<Float>(zeroed: 0)
     private var totals = AlignedBuffer<Float>(zeroed: 0)
+    /// Of layers whose values are read selectively.
+    private var choices = AlignedBuffer<UInt8>(zeroed: 0)
 
     /// Creates the attention of a plan.
     public init(plan: CachePlan, instructionSet: InstructionSet, threads: ThreadPool) {
@@ -64,7 +66,7 @@ public final class CacheAttention {
     /// Bytes of the work buffers.
     public var workBytes: Int {
         queries.byteCount + exactQueries.byteCount + scores.byteCount + exactScores.byteCount + sums.byteCount
-            + maxima.byteCount + totals.byteCount
+            + maxima.byteCount + totals.byteCount + choices.byteCount
     }
 
     /// Computes the attention outputs of one layer for all segments of a step.
@@ -121,12 +123,14 @@ public final class CacheAttention {
         scores.reserve(threads.threadCount * rowScores)
         sums.reserve(threads.threadCount * rows * plan.shape.heads.headSize * (step.layer.exactValues == nil ? 2 : 3))
         totals.reserve(threads.threadCount * rows)
+        choices.reserve(threads.threadCount * rows * step.layer.choiceBytes)
         let window = reserveWindow(step, rows: rows, preparations: threads.threadCount)
         tiles.withUnsafeBufferPointer { tiles in
             guard let base = tiles.baseAddress else { return }
             let work = WholeRows(
                 step: step, tiles: base, factor: factor, rows: rows, rowScores: rowScores, queries: queries.pointer,
-                scores: scores.pointer, sums: sums.pointer, totals: totals.pointer, window: window)
+                scores: scores.pointer, sums: sums.pointer, totals: totals.pointer,
+                choices: choices.pointer, window: window)
             threads.run(tiles.count * plan.shape.heads.kvHeads, work)
         }
     }
@@ -142,6 +146,7 @@ public final class CacheAttention {
         sums.reserve(kvHeads * ranges * rows * plan.shape.heads.headSize * (step.layer.exactValues == nil ? 1 : 2))
         maxima.reserve(kvHeads * ranges * rows)
         totals.reserve(kvHeads * ranges * rows)
+        choices.reserve(kvHeads * rows * step.layer.choiceBytes)
         // Several ranges to an item, so that what is read ahead is mostly used by the thread that asked for it; few enough
         // that a thread which loses its processor holds up a small part.
         let rangesPerItem = max(kvHeads * ranges / (Self.itemsPerThread * threads.threadCount), 1)
@@ -149,14 +154,20 @@ public final class CacheAttention {
         let work = RangeWork(
             step: step, tile: tile, rows: rows, ranges: ranges, rangesPerItem: rangesPerItem, queries: queries.pointer,
             scores: scores.pointer, sums: sums.pointer, maxima: maxima.pointer, totals: totals.pointer,
-            window: reserveWindow(step, rows: rows, preparations: kvHeads))
+            choices: choices.pointer, window: reserveWindow(step, rows: rows, preparations: kvHeads))
         for head in 0..<kvHeads {
             step.prepare(
                 tile, head: head, factor: factor, into: work.queries(of: head), work.window.queries(of: head))
         }
         threads.run(items, ScoreRanges(work: work))
         for head in 0..<kvHeads { work.joinMaxima(head: head) }
-        threads.run(items, MixRanges(work: work))
+        if step.layer.selectiveValues == nil {
+            threads.run(items, MixRanges(work: work))
+        } else {
+            threads.run(items, ExponentiateRanges(work: work))
+            threads.run(kvHeads, ChooseValues(work: work))
+            threads.run(items, MixWeightedRanges(work: work))
+        }
         for head in 0..<kvHeads { work.finish(head: head) }
     }
 

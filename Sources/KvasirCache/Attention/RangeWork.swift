@@ -14,6 +14,8 @@ struct RangeWork {
     let sums: UnsafeMutablePointer<Float>
     let maxima: UnsafeMutablePointer<Float>
     let totals: UnsafeMutablePointer<Float>
+    /// Of selective values, [KV head][row]: what is read.
+    let choices: UnsafeMutablePointer<UInt8>
     let window: WindowBuffers
 
     func queries(of head: Int) -> UnsafeMutablePointer<UInt8> {
@@ -69,14 +71,16 @@ struct RangeWork {
         }
     }
 
-    func mix(head: Int, range: Int, worker: Int) {
+    private func choices(of head: Int) -> UnsafeMutablePointer<UInt8> {
+        choices + head * rows * step.layer.choiceBytes
+    }
+
+    /// Turns the scores of a range into weights.
+    func exponentiate(head: Int, range: Int) {
         let (start, end) = bounds(range)
         let place = (head * ranges + range) * rows
         guard start < end else {
-            let count = rows * step.shape.heads.headSize
             (totals + place).update(repeating: 0, count: rows)
-            (sums + place * step.shape.heads.headSize).update(repeating: 0, count: count)
-            exactSums.map { ($0 + place * step.shape.heads.headSize).update(repeating: 0, count: count) }
             return
         }
         let scores = scores(of: head) + start
@@ -86,6 +90,36 @@ struct RangeWork {
                 scores + row * tile.paddedContext, from: start, to: end, first: step.firstToken(row: row, tile),
                 limit: tile.limit(row: row, group: step.shape.groupSize), maximum: maximum)
         }
+    }
+
+    /// Chooses what of the values of one KV head is read, once all its weights are there.
+    func choose(head: Int) {
+        // The maxima have done their work: the totals over all ranges take their place.
+        let joined = maxima + head * ranges * rows
+        for row in 0..<rows { joined[row] = total(head: head, row: row) }
+        step.choose(
+            tile, head: head, weights: scores(of: head), stride: tile.paddedContext, totals: joined,
+            into: choices(of: head))
+    }
+
+    /// The sum of a row's weights: the ranges in order.
+    private func total(head: Int, row: Int) -> Float {
+        var total: Float = 0
+        for range in 0..<ranges { total += totals[(head * ranges + range) * rows + row] }
+        return total
+    }
+
+    /// Sums up the values of a range, whose weights `exponentiate` has left.
+    func mix(head: Int, range: Int, worker: Int) {
+        let (start, end) = bounds(range)
+        let place = (head * ranges + range) * rows
+        guard start < end else {
+            let count = rows * step.shape.heads.headSize
+            (sums + place * step.shape.heads.headSize).update(repeating: 0, count: count)
+            exactSums.map { ($0 + place * step.shape.heads.headSize).update(repeating: 0, count: count) }
+            return
+        }
+        let scores = scores(of: head) + start
         if let exactSums {
             step.mixWindow(
                 tile, head: head, from: start, to: end, weights: scores, stride: tile.paddedContext,
@@ -94,7 +128,7 @@ struct RangeWork {
         }
         step.mix(
             tile, head: head, from: start, to: end, weights: scores, stride: tile.paddedContext,
-            into: sums + place * step.shape.heads.headSize)
+            choices: choices(of: head), into: sums + place * step.shape.heads.headSize)
     }
 
     /// Adds up the ranges in order and writes the outputs of one KV head.
@@ -102,12 +136,10 @@ struct RangeWork {
         let size = step.shape.heads.headSize
         for row in 0..<rows {
             let place = (head * ranges * rows + row) * size
-            var total: Float = 0
-            for range in 0..<ranges { total += totals[(head * ranges + range) * rows + row] }
             addRanges(sums + place)
             let exact = exactSums.map { $0 + place }
             if let exact { addRanges(exact) }
-            step.write(tile, head: head, row: row, sums: sums + place, exact: exact, total: total)
+            step.write(tile, head: head, row: row, sums: sums + place, exact: exact, total: total(head: head, row: row))
         }
     }
 
@@ -130,7 +162,33 @@ struct ScoreRanges: ParallelWork {
     }
 }
 
+/// Weights and sums of one range after the other: the weights are still in the cache when they are used.
 struct MixRanges: ParallelWork {
+    let work: RangeWork
+    func perform(item: Int, worker: Int) {
+        let (head, ranges) = work.share(of: item)
+        for range in ranges {
+            work.exponentiate(head: head, range: range)
+            work.mix(head: head, range: range, worker: worker)
+        }
+    }
+}
+
+/// The three phases apart, for values whose reading depends on the weights of the whole context.
+struct ExponentiateRanges: ParallelWork {
+    let work: RangeWork
+    func perform(item: Int, worker: Int) {
+        let (head, ranges) = work.share(of: item)
+        for range in ranges { work.exponentiate(head: head, range: range) }
+    }
+}
+
+struct ChooseValues: ParallelWork {
+    let work: RangeWork
+    func perform(item: Int, worker: Int) { work.choose(head: item) }
+}
+
+struct MixWeightedRanges: ParallelWork {
     let work: RangeWork
     func perform(item: Int, worker: Int) {
         let (head, ranges) = work.share(of: item)

@@ -14,6 +14,8 @@ struct WholeRows: ParallelWork {
     let scores: UnsafeMutablePointer<Float>
     let sums: UnsafeMutablePointer<Float>
     let totals: UnsafeMutablePointer<Float>
+    /// Of selective values: for each worker's rows what is read.
+    let choices: UnsafeMutablePointer<UInt8>
     let window: WindowBuffers
 
     func perform(item: Int, worker: Int) {
@@ -30,6 +32,7 @@ struct WholeRows: ParallelWork {
         let partial = sums + rows * size
         let exactSums = hasWindow ? partial + rows * size : nil
         let totals = totals + worker * rows
+        let choices = choices + worker * rows * step.layer.choiceBytes
         let window = window.share(preparation: worker, worker: worker)
 
         step.prepare(tile, head: head, factor: factor, into: queries, window.queries)
@@ -52,6 +55,7 @@ struct WholeRows: ParallelWork {
                 start = end
             }
         }
+        step.choose(tile, head: head, weights: scores, stride: stride, totals: totals, into: choices)
         var start = begin
         while start < tile.context {
             let end = tile.endOfRange(from: start)
@@ -62,7 +66,9 @@ struct WholeRows: ParallelWork {
                     page: window.page)
                 for index in 0..<rowCount * size { exactSums[index] += partial[index] }
             }
-            step.mix(tile, head: head, from: start, to: end, weights: scores + start, stride: stride, into: partial)
+            step.mix(
+                tile, head: head, from: start, to: end, weights: scores + start, stride: stride, choices: choices,
+                into: partial)
             for index in 0..<rowCount * size { sums[index] += partial[index] }
         }
         for row in 0..<rowCount {

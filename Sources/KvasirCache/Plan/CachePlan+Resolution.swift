@@ -121,7 +121,7 @@ extension CachePlan {
                 },
                 exactValues: try part(valueTokens, index, "V", storage: \.storage) { (codec) throws(CodecError) in
                     try codec.values(of: context)
-                })
+                }, selectiveKeys: keys as? any SelectiveKeyCodec, selectiveValues: values as? any SelectiveValueCodec)
         }
 
         /// The tokens of a part that are kept in f16: those the user asks for and those the method needs.

@@ -22,10 +22,8 @@ struct CenteredCodec: CacheCodec {
     var calibrations: Set<CalibrationKind> { base.calibrations.union([.center]) }
 
     func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
-        guard !base.hasLearnedBasis else {
-            throw CodecError(
-                reason: .unsupportedPart, received: name,
-                remedy: "its codebooks were learned for keys with their mean, and hold it; write \(base.name)")
+        if let refusal = base.transformRefusal {
+            throw CodecError(reason: .unsupportedPart, received: name, remedy: "\(refusal); write \(base.name)")
         }
         guard let mean = layer.mean else {
             throw CodecError(

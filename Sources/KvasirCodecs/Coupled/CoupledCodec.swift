@@ -35,6 +35,7 @@ struct CoupledCodec: CacheCodec {
     var name: String { "\(Self.prefix)\(scheme)" + (keySpace == .afterRotary ? "/\(Self.afterRotary)" : "") }
     var calibrations: Set<CalibrationKind> { [calibration] }
     var hasLearnedBasis: Bool { true }
+    var transformRefusal: String? { "its codebooks were learned for keys and values as they are, means included" }
 
     private var calibration: CalibrationKind { .coupled(scheme, keySpace) }
 

@@ -20,6 +20,7 @@ struct RotatedCodec: CacheCodec {
     var keySpace: KeySpace { base.keySpace }
     var calibrations: Set<CalibrationKind> { base.calibrations }
     var hasLearnedBasis: Bool { base.hasLearnedBasis }
+    var transformRefusal: String? { base.transformRefusal }
 
     func keys(of layer: LayerContext) throws(CodecError) -> any KeyCodec {
         try checkBasis()
@@ -36,10 +37,8 @@ struct RotatedCodec: CacheCodec {
 
 extension RotatedCodec {
     private func checkBasis() throws(CodecError) {
-        guard base.hasLearnedBasis else { return }
-        throw CodecError(
-            reason: .unsupportedPart, received: name,
-            remedy: "its codebooks were learned for channels as they are, not for rotated ones; write \(base.name)")
+        guard let refusal = base.transformRefusal else { return }
+        throw CodecError(reason: .unsupportedPart, received: name, remedy: "\(refusal); write \(base.name)")
     }
 }
 

@@ -9,6 +9,8 @@ extension ThroughputReport.Cell {
         median = result.tokensPerSecond
         minimum = result.tokensPerSecond
         maximum = result.tokensPerSecond
+        (bitsPerValueK, bitsPerValueV) = (nil, nil)
+        (bitsReadPerValueK, bitsReadPerValueV) = (nil, nil)
         cacheBandwidth = nil
         limit = nil
         limitShare = nil

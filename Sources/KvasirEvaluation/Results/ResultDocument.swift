@@ -29,6 +29,8 @@ public struct ResultKind: RawRepresentable, Codable, Sendable, Hashable, CustomS
     public static let throughput = ResultKind(rawValue: "throughput")
     /// Bytes by length and batch.
     public static let memory = ResultKind(rawValue: "memory")
+    /// Attention scores and outputs entry by entry: `PrecisionReport`.
+    public static let precision = ResultKind(rawValue: "precision")
     /// Entropy of neighbouring channels, together and apart: `EntropyReport`.
     public static let entropy = ResultKind(rawValue: "entropy")
 }

@@ -73,7 +73,10 @@ public struct ThroughputBenchmark: Sendable {
                     ThroughputResult(
                         cell: cell, cache: engine.plan.configuration, cacheBytes: measurement.cacheBytes,
                         weightBytes: engine.model.decoder.weightBytes,
-                        cacheBytesPerStep: cell.isDecoding ? engine.plan.bytesPerStep(of: cell) : nil,
+                        bitsPerValueK: engine.plan.bitsPerValueK, bitsPerValueV: engine.plan.bitsPerValueV,
+                        bitsReadPerValueK: measurement.bitsReadK, bitsReadPerValueV: measurement.bitsReadV,
+                        cacheBytesPerStep: cell.isDecoding
+                            ? engine.plan.bytesPerStep(of: cell) * measurement.readShare(of: engine.plan) : nil,
                         speeds: Speeds(measurement.quiet),
                         besideNeighbours: neighbours > 0 ? Speeds(measurement.crowded) : nil, peak: peak))
             }
@@ -84,6 +87,14 @@ public struct ThroughputBenchmark: Sendable {
         var cacheBytes = 0
         var quiet: [Double] = []
         var crowded: [Double] = []
+        var bitsReadK: Double?
+        var bitsReadV: Double?
+
+        /// The share of the stored bits that a step reads.
+        func readShare(of plan: CachePlan) -> Double {
+            guard let bitsReadK, let bitsReadV else { return 1 }
+            return (bitsReadK + bitsReadV) / (plan.bitsPerValueK + plan.bitsPerValueV)
+        }
     }
 
     /// Times one cell; the caches it needed are gone when it returns.
@@ -94,6 +105,7 @@ public struct ThroughputBenchmark: Sendable {
             _ = try subject.run()
             return Measurement(cacheBytes: subject.cacheBytes)
         }
+        let before = engines.map(\.plan.reading)
         for _ in 0..<repeats {
             for (index, subject) in subjects.enumerated() {
                 measurements[index].quiet.append(try subject.run())
@@ -101,6 +113,11 @@ public struct ThroughputBenchmark: Sendable {
                     measurements[index].crowded.append(try BusyNeighbours.with(neighbours) { try subject.run() })
                 }
             }
+        }
+        for (index, engine) in engines.enumerated() {
+            let reading = engine.plan.reading.since(before[index])
+            measurements[index].bitsReadK = engine.plan.bitsReadPerValueK(reading)
+            measurements[index].bitsReadV = engine.plan.bitsReadPerValueV(reading)
         }
         return measurements
     }

@@ -96,6 +96,14 @@ public struct ThroughputResult: Sendable {
     public let cacheBytes: Int
     /// Bytes of the weights, which every step reads.
     public let weightBytes: Int
+    /// Bits stored for each key value, every overhead counted.
+    public let bitsPerValueK: Double
+    /// Bits stored for each value, every overhead counted.
+    public let bitsPerValueV: Double
+    /// Bits that a query read of each key value it saw.
+    public let bitsReadPerValueK: Double?
+    /// Bits that a query read of each value it saw.
+    public let bitsReadPerValueV: Double?
     /// Bytes of cached tokens that a step reads on average, all sequences together; nil for a prefill.
     public let cacheBytesPerStep: Double?
     /// The runs that had the machine to themselves, as far as this program knows.

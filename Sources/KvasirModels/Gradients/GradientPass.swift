@@ -15,6 +15,20 @@ public struct LayerRecord {
     public let gradients: (keys: FloatMatrix, values: FloatMatrix)?
 }
 
+/// What attention of one layer reads.
+public struct AttentionRecord {
+    /// Index of the layer.
+    public let layer: Int
+    /// Tokens x (query heads x head size), after rotary embedding.
+    public let queries: FloatMatrix
+    /// Tokens x width, after rotary embedding.
+    public let keys: FloatMatrix
+    /// Tokens x width.
+    public let values: FloatMatrix
+    /// What scores are multiplied by.
+    public let factor: Float
+}
+
 /// Runs sequences through a model in float32 and hands out keys and values, with their gradients if wanted.
 ///
 /// The loss is the mean cross-entropy of the next token. Held are the residual stream and the attention output of every
@@ -101,9 +115,28 @@ public final class GradientPass {
     ///   - onLayer: called for every layer; what it is given is valid during the call only.
     /// - Throws: `CacheError` if there is no memory; whatever `onLayer` throws.
     public func record(_ tokens: [Int32], onLayer: (LayerRecord) throws -> Void) throws {
-        try forward(tokens) { layer, parts in
-            try onLayer(LayerRecord(layer: layer, keys: parts.keys, values: parts.values, gradients: nil))
-        }
+        try forward(
+            tokens,
+            onProjection: { layer, parts in
+                try onLayer(LayerRecord(layer: layer, keys: parts.keys, values: parts.values, gradients: nil))
+            })
+    }
+
+    /// Runs a sequence forwards and hands out what attention of every layer reads, from the first to the last.
+    ///
+    /// - Parameters:
+    ///   - tokens: as of `record`.
+    ///   - onLayer: as of `record`.
+    /// - Throws: as `record`.
+    public func recordAttention(_ tokens: [Int32], onLayer: (AttentionRecord) throws -> Void) throws {
+        try forward(
+            tokens,
+            onAttention: { layer, parts in
+                try onLayer(
+                    AttentionRecord(
+                        layer: layer, queries: parts.queries, keys: parts.keys, values: parts.values,
+                        factor: model.layers[layer].attention.factor))
+            })
     }
 
     /// Runs a sequence forwards and backwards and hands out keys, values and gradients, from the last layer to the first.
@@ -115,7 +148,7 @@ public final class GradientPass {
     /// - Throws: as `record`.
     public func backward(_ tokens: [Int32], onLayer: (LayerRecord) throws -> Void) throws -> Double {
         precondition(tokens.count > 1, "a loss needs a next token")
-        try forward(tokens) { _, _ in }
+        try forward(tokens)
         buffers.resize(rows: tokens.count)
         let loss = model.head.backward(tokens, into: buffers.stream.matrix, gradientOperations, workspace)
         for index in model.layers.indices.reversed() { try backward(layer: index, onLayer: onLayer) }
@@ -124,14 +157,20 @@ public final class GradientPass {
 
     /// The loss of a sequence, in nats per token.
     func loss(_ tokens: [Int32]) throws -> Double {
-        try forward(tokens) { _, _ in }
+        try forward(tokens)
         buffers.resize(rows: tokens.count)
         return model.head.backward(tokens, into: buffers.stream.matrix, gradientOperations, workspace)
     }
 
     // MARK: Forwards
 
-    private func forward(_ tokens: [Int32], onLayer: (Int, SelfAttention.Parts) throws -> Void) throws {
+    /// - Parameters:
+    ///   - onProjection: sees queries, keys and values of every layer before rotary embedding.
+    ///   - onAttention: sees them after it.
+    private func forward(
+        _ tokens: [Int32], onProjection: (Int, SelfAttention.Parts) throws -> Void = { _, _ in },
+        onAttention: (Int, SelfAttention.Parts) throws -> Void = { _, _ in }
+    ) throws {
         let sequence = CacheSequence(plan: plan, pool: pool)
         try sequence.reserve(tokens.count)
         let step = ForwardStep([.init(sequence: sequence, tokens: tokens)])
@@ -144,8 +183,9 @@ public final class GradientPass {
             layer.attentionNorms.enter(operations, workspace)
             let parts = layer.attention.project(operations, workspace)
             intervention?(index, parts.keys, parts.values)
-            try onLayer(index, parts)
+            try onProjection(index, parts)
             if let rotary = layer.rotary { layer.attention.rotate(parts, operations.rotaryTable(rotary), operations) }
+            try onAttention(index, parts)
             operations.attend(
                 layer: index, step, queries: parts.queries, keys: parts.keys, values: parts.values,
                 factor: layer.attention.factor, into: workspace.attended.matrix)

@@ -6,6 +6,6 @@ struct Evaluate: ParsableCommand {
         abstract: "Measures what a cache configuration costs in quality.",
         subcommands: [
             EvaluatePerplexity.self, EvaluateDivergence.self, EvaluateTasks.self, EvaluateNeedle.self,
-            EvaluateGeneration.self, EvaluateNormality.self, EvaluateEntropy.self,
+            EvaluateGeneration.self, EvaluateNormality.self, EvaluateEntropy.self, EvaluatePrecision.self,
         ])
 }

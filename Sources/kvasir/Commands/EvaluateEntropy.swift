@@ -50,23 +50,15 @@ struct EvaluateEntropy: AsyncParsableCommand {
         } catch {
             throw ValidationError(error.description)
         }
-        _ = try layerList()
+        _ = try LayerList.parse(layers)
     }
 
     private func entropy(layers: LayerList?) throws(EvaluationError) -> EntropyEvaluation {
         try EntropyEvaluation(context: context, windows: chunks, bins: bins, layers: layers)
     }
 
-    private func layerList() throws -> LayerList? {
-        guard let layers else { return nil }
-        guard let list = LayerList(layers) else {
-            throw ValidationError("--layers is '\(layers)': give numbers and ranges separated by commas, as in 0-3,-1")
-        }
-        return list
-    }
-
     func run() async throws {
-        let entropy = try entropy(layers: layerList())
+        let entropy = try entropy(layers: LayerList.parse(layers))
         let session = try EvaluationSession(
             .entropy, evaluation, defaultCaches: [CacheConfiguration(parsing: "f32")], defaultLinear: .float32)
         let bytes = try EvaluationFile.read(text)

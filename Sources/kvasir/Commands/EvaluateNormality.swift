@@ -52,7 +52,7 @@ struct EvaluateNormality: AsyncParsableCommand {
         } catch {
             throw ValidationError(error.description)
         }
-        _ = try layerList()
+        _ = try LayerList.parse(layers)
     }
 
     private func normality(layers: LayerList?) throws(EvaluationError) -> NormalityEvaluation {
@@ -65,16 +65,8 @@ struct EvaluateNormality: AsyncParsableCommand {
             basis: basis.basis)
     }
 
-    private func layerList() throws -> LayerList? {
-        guard let layers else { return nil }
-        guard let list = LayerList(layers) else {
-            throw ValidationError("--layers is '\(layers)': give numbers and ranges separated by commas, as in 0-3,-1")
-        }
-        return list
-    }
-
     func run() async throws {
-        let normality = try normality(layers: layerList())
+        let normality = try normality(layers: LayerList.parse(layers))
         let session = try EvaluationSession(
             .normality, evaluation, defaultCaches: [CacheConfiguration(parsing: "f32")], defaultLinear: .float32)
         let bytes = try EvaluationFile.read(text)

@@ -4,7 +4,8 @@ import KvasirNumerics
 extension ThroughputReport.Cell {
     /// The columns every row has, and those that depend on what was asked for.
     private static let titles = [
-        "test", "cache", "tokens/s", "lowest", "highest", "cache bytes", "cache GB/s", "limit", "of limit",
+        "test", "cache", "tokens/s", "lowest", "highest", "cache bytes", "bits stored K / V", "bits read", "cache GB/s",
+        "limit", "of limit",
     ]
 
     static func heading(neighbours: Int, isAlone: Bool) -> String {
@@ -24,6 +25,7 @@ extension ThroughputReport.Cell {
             }
         var cells = [
             name, cache, median.fixed(1), minimum.fixed(1), maximum.fixed(1), cacheBytes.grouped,
+            Self.bits(bitsPerValueK, bitsPerValueV), Self.bits(bitsReadPerValueK, bitsReadPerValueV),
             cacheBandwidth.map { ($0 / 1e9).fixed(2) } ?? "", limit.map { $0.fixed(0) } ?? "",
             limitShare.map(Self.percent) ?? "",
         ]
@@ -36,6 +38,11 @@ extension ThroughputReport.Cell {
 
     private static func line(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |\n" }
 
+    private static func bits(_ keys: Double?, _ values: Double?) -> String {
+        guard let keys, let values else { return "" }
+        return "\(keys.fixed(2)) / \(values.fixed(2))"
+    }
+
     private static func percent(_ share: Double) -> String { "\((share * 100).fixed(0)) %" }
 }
 
@@ -46,7 +53,8 @@ extension ThroughputReport {
             "\(model.label), \(machine.threads) threads, \(machine.instructionSet); runs of every cell: "
                 + "\(settings.repeats), tokens/s is their median.",
             "Memory is read at \((memoryBandwidth / 1e9).fixed(1)) GB/s; at the limit a step takes as long as reading the "
-                + "weights (\(ByteCount(weightBytes))) and the cached tokens once.",
+                + "weights (\(ByteCount(weightBytes))) and what is read of the cached tokens once.",
+            "Bits of a key or value: stored, every overhead counted, and read by a query of one that it sees.",
         ]
         if let loadingPeak {
             lines.append(

@@ -25,11 +25,45 @@ struct CacheFigures: Encodable {
         }
     }
 
+    /// What a layer has read, for as many query tokens as there were.
+    struct LayerReading: Encodable {
+        /// Values by the bits that were read of them.
+        struct Part: Encodable {
+            let widths: [Int]
+            let values: [Int]
+            /// Bits read besides, to find out how many to read.
+            let estimatedBits: Int
+            let bitsPerValue: Double?
+
+            init(_ reading: CacheReading) {
+                widths = reading.values.keys.sorted()
+                values = widths.map { reading.values[$0] ?? 0 }
+                estimatedBits = reading.estimatedBits
+                bitsPerValue = reading.bitsPerValue
+            }
+        }
+
+        let layer: Int
+        let keys: Part?
+        let values: Part?
+
+        init(layer: Int, keys: CacheReading?, values: CacheReading?) {
+            self.layer = layer
+            self.keys = keys.map(Part.init)
+            self.values = values.map(Part.init)
+        }
+    }
+
     let configuration: String
     let keys: String
     let values: String
     let bitsPerValueK: Double
     let bitsPerValueV: Double
+    /// Bits that a query has read of each key value it saw, and of each value; absent where nothing was read yet.
+    let bitsReadPerValueK: Double?
+    let bitsReadPerValueV: Double?
+    /// Layers that read fewer bits than they store, by need; absent without any.
+    let readings: [LayerReading]?
     /// What codebooks add to the bits of a value while `cachedTokens` are cached, and what they take; 0 without any.
     let codebookBitsPerValue: Double
     let codebookBytes: Int
@@ -45,6 +79,16 @@ struct CacheFigures: Encodable {
         values = plan.configuration.values
         bitsPerValueK = plan.bitsPerValueK
         bitsPerValueV = plan.bitsPerValueV
+        let reading = plan.reading
+        bitsReadPerValueK = plan.bitsReadPerValueK(reading)
+        bitsReadPerValueV = plan.bitsReadPerValueV(reading)
+        let selective = plan.layers.filter { $0.keyWidths != nil || $0.valueWidths != nil }
+        readings =
+            selective.isEmpty
+            ? nil
+            : selective.map {
+                LayerReading(layer: $0.index, keys: reading.keys[$0.index], values: reading.values[$0.index])
+            }
         codebookBitsPerValue = plan.codebookBitsPerValue(forTokens: tokens)
         codebookBytes = plan.tableBytes(.codebooks, forTokens: tokens)
         self.context = context

@@ -46,7 +46,19 @@ struct CacheReport {
                 ["", "V", group.valueName, bits(group.valueStorage)],
             ]
         }
+        func reads(_ widths: [Int]?) -> String {
+            guard let widths else { return "all" }
+            return widths.dropLast().map(String.init).joined(separator: ", ") + " or \(widths.last ?? 0) bits, by need"
+        }
         func append(_ column: [String]) { rows = zip(rows, column).map { $0 + [$1] } }
+        if plan.layers.contains(where: { $0.keyWidths != nil || $0.valueWidths != nil }) {
+            append(
+                ["READ"]
+                    + groups.flatMap { group in
+                        let layer = plan.layers[group.layers.lowerBound]
+                        return [reads(layer.keyWidths), reads(layer.valueWidths)]
+                    })
+        }
         if plan.localPageBytes > 0 {
             append(
                 ["ATTENDS TO"] + groups.flatMap { [$0.slidingWindow.map { "last \($0.grouped)" } ?? "all", ""] })
@@ -119,14 +131,17 @@ struct CacheReport {
             let bitsPerValue: Double
             let codeBits: Double
             let scaleBits: Double
+            /// The bits that queries read of a value, one number or the other by need; absent where they read all.
+            let readWidths: [Int]?
             /// Tokens that queries read in f16.
             let window: Window?
 
-            init(_ codec: String, _ storage: PartStorage, _ exact: ExactTokens?, width: Int) {
+            init(_ codec: String, _ storage: PartStorage, _ exact: ExactTokens?, width: Int, reads: [Int]?) {
                 self.codec = codec
                 bitsPerValue = storage.bitsPerValue(width: width)
                 codeBits = PartStorage(codes: storage.codes).bitsPerValue(width: width)
                 scaleBits = PartStorage(codes: 0, scales: storage.scales).bitsPerValue(width: width)
+                readWidths = reads
                 window = exact.map { Window(sinks: $0.sinks, recent: $0.recent, block: $0.block) }
             }
 
@@ -171,10 +186,13 @@ struct CacheReport {
         return Object(
             model: info.name, modelPath: path, architecture: info.architecture, modelContext: info.contextLength,
             layers: plan.layerGroups.map { group in
-                Object.Layers(
+                let layer = plan.layers[group.layers.lowerBound]
+                return Object.Layers(
                     first: group.layers.lowerBound, last: group.layers.upperBound,
-                    keys: Object.Part(group.keyName, group.keyStorage, group.exactKeys, width: width),
-                    values: Object.Part(group.valueName, group.valueStorage, group.exactValues, width: width),
+                    keys: Object.Part(
+                        group.keyName, group.keyStorage, group.exactKeys, width: width, reads: layer.keyWidths),
+                    values: Object.Part(
+                        group.valueName, group.valueStorage, group.exactValues, width: width, reads: layer.valueWidths),
                     because: group.deviation, slidingWindow: group.slidingWindow)
             },
             warnings: plan.warnings, bytesPerToken: plan.bytesPerToken, windowPageBytes: plan.windowPageBytes,

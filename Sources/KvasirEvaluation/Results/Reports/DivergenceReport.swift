@@ -11,6 +11,10 @@ public struct DivergenceReport: Codable, Sendable, Hashable {
         public let bitsPerValueK: Double
         /// Bits for each cached value, every overhead counted.
         public let bitsPerValueV: Double
+        /// Bits that a query read of each key value it saw; missing in files of earlier programs.
+        public let bitsReadPerValueK: Double?
+        /// Bits that a query read of each value it saw.
+        public let bitsReadPerValueV: Double?
         /// `exp` of the mean loss.
         public let perplexity: Double
         /// Relative change of the perplexity against the reference.
@@ -35,6 +39,8 @@ public struct DivergenceReport: Codable, Sendable, Hashable {
             cache = result.cache.description
             bitsPerValueK = plan.bitsPerValueK
             bitsPerValueV = plan.bitsPerValueV
+            bitsReadPerValueK = plan.bitsReadPerValueK(plan.reading)
+            bitsReadPerValueV = plan.bitsReadPerValueV(plan.reading)
             perplexity = result.perplexity.perplexity
             perplexityChange = exp(result.lossDifference) - 1
             perplexityChangeError = result.lossDifferenceError.isFinite ? result.lossDifferenceError : nil

@@ -44,6 +44,14 @@ public struct ThroughputReport: Codable, Sendable, Hashable {
         public let cache: String
         /// Bytes of the pages that the sequences hold in the end.
         public let cacheBytes: Int
+        /// Bits stored for each key value; missing in files of earlier programs, as the next three.
+        public let bitsPerValueK: Double?
+        /// Bits stored for each value.
+        public let bitsPerValueV: Double?
+        /// Bits that a query read of each key value it saw, on average.
+        public let bitsReadPerValueK: Double?
+        /// Bits that a query read of each value it saw, on average.
+        public let bitsReadPerValueV: Double?
         /// The middle run.
         public let median: Double
         /// The slowest run.
@@ -77,6 +85,10 @@ public struct ThroughputReport: Codable, Sendable, Hashable {
             sequences = result.cell.sequences
             cache = result.cache.description
             cacheBytes = result.cacheBytes
+            bitsPerValueK = result.bitsPerValueK
+            bitsPerValueV = result.bitsPerValueV
+            bitsReadPerValueK = result.bitsReadPerValueK
+            bitsReadPerValueV = result.bitsReadPerValueV
             median = result.speeds.median
             minimum = result.speeds.minimum
             maximum = result.speeds.maximum
