@@ -1,3 +1,4 @@
+#if Server
 import Foundation
 import HTTPTypes
 import HummingbirdTesting
@@ -184,3 +185,4 @@ struct SafetyTests {
         }
     }
 }
+#endif
