@@ -28,7 +28,9 @@ final class EngineSessions: ServingSessions {
             throw SessionError(
                 .nothingToSave,
                 received: "session '\(name)': of its \(found.tokens.count) tokens no whole page is cached",
-                remedy: "send the request once more and save it then; a page has \(PageGeometry.tokens) tokens")
+                remedy: found.tokens.count < PageGeometry.tokens
+                    ? "a session is whole pages of \(PageGeometry.tokens) tokens; save a longer one"
+                    : "it has been given up for others; send the request once more and save it then")
         }
         return try await onQueue { [store, identity] () throws(SessionError) in
             SavedSession(
