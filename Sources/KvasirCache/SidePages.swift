@@ -75,6 +75,14 @@ extension CachePlan {
         return parts
     }
 
+    /// The pages beside which a sequence of `pages` full pages holds anything.
+    public func pagesWithSides(in pages: Int) -> [Int] {
+        let geometries = [window, local].filter { $0.pageBytes > 0 }
+        let sinks = min(geometries.map(\.sinkPages).max() ?? 0, pages)
+        let recent = geometries.map { pages - min($0.recentPages, pages) }.min() ?? pages
+        return Array(0..<sinks) + Array(max(recent, sinks)..<pages)
+    }
+
     /// Bytes that are taken when a sequence of `start` tokens gets more, up to `end`, in one step.
     ///
     /// What it then no longer needs comes back after the step.

@@ -124,6 +124,21 @@ struct SnapshotTests {
         }
     }
 
+    @Test func pagesWithSidesAreThoseThatHoldAny() throws {
+        for configuration in ["nf4", "nf4; recent=64; sinks=4", "nf4; sinks=70", "kivi2/g32/r128"] {
+            for shape in Self.shapes(0) {
+                let plan = try CacheFixture(configuration, shape: shape).plan
+                for pages in 0..<12 {
+                    let expected = (0..<pages).filter { !plan.sides(ofPage: $0, in: pages).isEmpty }
+                    #expect(plan.pagesWithSides(in: pages) == expected)
+                    let layout = SnapshotLayout(plan, pages: pages)
+                    #expect(Set(layout.windows + layout.locals).sorted() == expected)
+                    #expect(layout.byteCount == plan.bytes(forTokens: pages * 64))
+                }
+            }
+        }
+    }
+
     /// What a step takes is what the pool then has more, before the sequence gives back what it no longer needs.
     @Test func aStepTakesWhatThePlanSays() throws {
         for configuration in ["nf4", "nf4; recent=64; sinks=4", "nf4; sinks=70"] {

@@ -53,7 +53,7 @@ struct SessionTests {
             let short = try await program.run(
                 base + ["--max-tokens", "2", "--session", "a", "--session-dir", "sessions"])
             #expect(short.status == 1)
-            #expect(short.message.contains("whole pages of 64 tokens"))
+            #expect(short.error.contains("whole pages of 64 tokens"))
         }
     }
 

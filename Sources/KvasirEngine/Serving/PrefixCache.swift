@@ -67,8 +67,8 @@ struct PrefixCache {
         guard plan.hasSidePages else { return path.count }
         var pages = path.count
         while pages > start {
-            let isComplete = (start..<pages).allSatisfy {
-                path[$0].sides.parts.isSuperset(of: plan.sides(ofPage: $0, in: pages))
+            let isComplete = plan.pagesWithSides(in: pages).allSatisfy {
+                $0 < start || path[$0].sides.parts.isSuperset(of: plan.sides(ofPage: $0, in: pages))
             }
             if isComplete { break }
             pages -= 1

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import KvasirCache
 import KvasirEngine
 import KvasirNumerics
@@ -25,6 +26,8 @@ struct SessionOptions: ParsableArguments {
     /// What was asked for, checked before a model is loaded; nil for no session.
     func place() throws -> Place? {
         guard let session, let sessionDir else { return nil }
+        // A file that becomes too long is to be an error, not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
         return Place(name: try SessionName(session), store: try SessionStore(path: sessionDir))
     }
 
