@@ -59,14 +59,12 @@ public final class CacheSequence {
         try ownLastPage()
         let target = max(PageGeometry.pages(forTokens: count + additional), pages.count)
         let next = placed(afterStep: min(additional, step))
-        func missing(_ beside: WindowPages) -> Int {
-            let needed =
-                step < additional
-                ? beside.geometry.pages(ofPages: target, stepPages: PageGeometry.pages(forTokens: step))
-                : beside.count(placing: next)
-            return max(needed - beside.count, 0)
+        func missing(_ beside: inout WindowPages) -> Int {
+            guard step < additional else { return max(beside.count(placing: next) - beside.count, 0) }
+            let needed = beside.geometry.pages(ofPages: target, stepPages: PageGeometry.pages(forTokens: step))
+            return max(needed - (beside.count - beside.sharedCount()), 0)
         }
-        let missing = (packed: target - pages.count, window: missing(window), local: missing(local))
+        let missing = (packed: target - pages.count, window: missing(&window), local: missing(&local))
         if missing != (0, 0, 0) {
             let new = try pool.pages(packed: missing.packed, window: missing.window, local: missing.local)
             for page in new.packed {
@@ -82,14 +80,25 @@ public final class CacheSequence {
         local.place(beside: addresses[..<next])
     }
 
-    /// Makes a page that is to be written this sequence's own: after a cut, another may hold it too.
+    /// Makes the pages that are to be written this sequence's own: after a cut, another may hold them too.
     private func ownLastPage() throws(CacheError) {
         let last = count / PageGeometry.tokens
-        guard count % PageGeometry.tokens != 0, !isKnownUniquelyReferenced(&pages[last]) else { return }
-        let copy = try pool.pages(packed: 1, window: 0).packed[0]
-        copy.memory.copyMemory(from: pages[last].memory, byteCount: plan.pageBytes)
-        pages[last] = copy
-        addresses[last] = UnsafeRawPointer(copy.memory)
+        guard count % PageGeometry.tokens != 0 else { return }
+        if !isKnownUniquelyReferenced(&pages[last]) {
+            let copy = try pool.pages(packed: 1, window: 0).packed[0]
+            copy.memory.copyMemory(from: pages[last].memory, byteCount: plan.pageBytes)
+            replacePage(last, with: copy)
+        }
+        if window.isShared(last), let memory = window.memory(page: last) {
+            let copy = try pool.pages(packed: 0, window: 1).window[0]
+            copy.memory.copyMemory(from: memory, byteCount: plan.windowPageBytes)
+            window.replace(last, with: copy)
+        }
+        if local.isShared(last), let memory = local.memory(page: last) {
+            let copy = try pool.pages(packed: 0, window: 0, local: 1).local[0]
+            copy.memory.copyMemory(from: memory, byteCount: plan.localPageBytes)
+            local.replace(last, with: copy)
+        }
     }
 
     /// Whether there are pages beside the packed ones, which depend on the length of steps.
@@ -172,13 +181,15 @@ public final class CacheSequence {
 
     func page(_ index: Int) -> CachePage { pages[index] }
 
-    /// Appends full pages, whose tokens count as cached.
-    func append(_ full: [CachePage]) {
+    /// Appends full pages, whose tokens count as cached, and what lies beside each.
+    func append(_ full: [CachePage], window sideWindows: [CachePage?], local sideLocals: [CachePage?]) {
         precondition(count == capacity, "pages are appended to full ones")
         for page in full {
             pages.append(page)
             addresses.append(UnsafeRawPointer(page.memory))
         }
+        window.adopt(sideWindows, beside: addresses[...])
+        local.adopt(sideLocals, beside: addresses[...])
         count = capacity
         for layer in plan.layers { layer.keys.reserve(positions: capacity) }
     }
@@ -186,6 +197,13 @@ public final class CacheSequence {
     func replacePage(_ index: Int, with page: CachePage) {
         pages[index] = page
         addresses[index] = UnsafeRawPointer(page.memory)
+    }
+
+    func heldSides(_ index: Int) -> SidePages { SidePages(window: window.page(index), local: local.page(index)) }
+
+    func replaceSides(_ index: Int, with sides: SidePages) {
+        if let page = sides.window { window.replace(index, with: page) }
+        if let page = sides.local { local.replace(index, with: page) }
     }
 
     /// Gives back the pages that are reserved and hold no token.

@@ -6,33 +6,40 @@ internal import KvasirCodecs
 public struct SealedPage: @unchecked Sendable {  // what it refers to is only read
     fileprivate var page: CachePage
 
+    init(_ page: CachePage) { self.page = page }
+
     /// Whether nobody else holds the page.
     public var isUnshared: Bool {
         mutating get { isKnownUniquelyReferenced(&page) }
     }
-}
 
-extension CachePlan {
-    /// Whether sequences can share pages: not where window or local pages, which one sequence recycles, hold tokens besides.
-    public var sharesPages: Bool { windowPageBytes + localPageBytes == 0 }
+    /// The page's bytes; valid while somebody holds it.
+    var memory: UnsafeMutableRawPointer { page.memory }
 }
 
 extension CacheSequence {
     /// Pages that are full.
-    public var sealedPages: Int { plan.sharesPages ? count / PageGeometry.tokens : 0 }
+    public var sealedPages: Int { count / PageGeometry.tokens }
+
+    /// Whether the cached tokens fill their pages and nothing is reserved behind them: pages of others can follow.
+    public var endsWithAFullPage: Bool { count == capacity }
 
     /// A full page.
     public func sealedPage(_ index: Int) -> SealedPage {
         precondition(index < sealedPages, "only full pages are sealed")
-        return SealedPage(page: page(index))
+        return SealedPage(page(index))
     }
 
     /// Continues with the pages of other sequences whose tokens are those that would come next.
     ///
-    /// - Precondition: the plan shares pages, the cached tokens fill whole pages, and nothing is reserved behind them.
-    public func adopt(_ sealed: [SealedPage]) {
-        precondition(plan.sharesPages, "pages beside the packed ones belong to one sequence")
-        append(sealed.map(\.page))
+    /// - Parameters:
+    ///   - sealed: the pages that come next.
+    ///   - sides: what lies beside each of them; what the sequence will hold of it must be there, see
+    ///     `CachePlan.sides(ofPage:in:)`. May be left out where the plan has no such pages.
+    /// - Precondition: `endsWithAFullPage`.
+    public func adopt(_ sealed: [SealedPage], sides: [SidePages] = []) {
+        precondition(sides.count == sealed.count || !plan.hasSidePages, "every page has what lies beside it")
+        append(sealed.map(\.page), window: sides.map(\.window), local: sides.map(\.local))
     }
 
     /// Puts an equal page in the place of a full one, so that both need not be held.

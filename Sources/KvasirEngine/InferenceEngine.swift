@@ -17,6 +17,14 @@ public final class InferenceEngine {
     /// The threads that every step uses.
     public let threads: ThreadPool
 
+    /// The kernels of the model and of the cache.
+    public let instructionSets: [InstructionSet]
+    /// How linear layers multiply.
+    public var precision: LinearPrecision { operations.precision }
+
+    /// SHA-256 of the calibration files that the cache and the weights were made with, ascending.
+    let calibrationDigests: [String]
+
     private let operations: Operations
     private let workspace: DecoderWorkspace
 
@@ -46,10 +54,12 @@ public final class InferenceEngine {
         let info = model.decoder.info
         self.model = model
         self.threads = threads
+        instructionSets = [instructionSet, cacheInstructionSet ?? instructionSet]
         self.contextLength = try Self.contextLength(contextLength, for: info)
         plan = try CachePlan(
             cache, shape: info.cacheShape, statistics: try model.statistics(for: cache),
             instructionSet: cacheInstructionSet ?? instructionSet)
+        calibrationDigests = try model.calibrationDigests(for: cache)
         pool = PagePool(plan: plan, budget: cacheBudget)
         operations = Operations(plan: plan, instructionSet: instructionSet, threads: threads, precision: precision)
         workspace = DecoderWorkspace(info)

@@ -109,11 +109,14 @@ public final class InferenceServer: Service {
     ) -> Application<RouterResponder<ServerContext>> {
         let limits = settings.limits
         let metrics = ServerMetrics()
+        let connections = ConnectionRegistry(limit: limits.connections)
         return Application(
-            router: Routes(model: model, metrics: metrics, settings: settings).router(),
+            router: Routes(model: model, metrics: metrics, settings: settings, connections: connections).router(),
             server: .http1(
                 configuration: HTTP1Channel.Configuration(
-                    additionalChannelHandlers: [ConnectionGuard(headerTime: limits.headerTime)],
+                    additionalChannelHandlers: [
+                        ConnectionGuard(headerTime: limits.headerTime, connections: connections)
+                    ],
                     idleTimeout: TimeAmount(limits.idleTime),
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 128))),

@@ -8,11 +8,13 @@ struct Routes: Sendable {
     let model: ServedModel
     let metrics: ServerMetrics
     let settings: ServerSettings
+    let connections: ConnectionRegistry
     /// Seconds since 1970 when the server was started.
     let created = Identifier.now
 
     func router() -> Router<ServerContext> {
         let router = Router(context: ServerContext.self)
+        router.add(middleware: ConnectionMiddleware(connections: connections))
         router.add(middleware: CountMiddleware(metrics: metrics))
         router.add(middleware: OriginMiddleware(settings))
         router.add(middleware: ErrorMiddleware())
@@ -40,9 +42,17 @@ struct Routes: Sendable {
             return try models.entry(id: id.removingPercentEncoding ?? id)
         }
         let tokenize = TokenizeEndpoint(model: model)
-        router.post("/tokenize") { request, _ in try tokenize.tokenize(try await request.fields(limits)) }
+        router.post("/tokenize") { request, _ in try await tokenize.tokenize(try await request.fields(limits)) }
         router.get("/tokenizer_info") { _, _ in try tokenize.info() }
-        router.post("/detokenize") { request, _ in try tokenize.detokenize(try await request.fields(limits)) }
+        let sessions = SessionsEndpoint(model: model, metrics: metrics, settings: settings)
+        router.get("/sessions") { _, _ in try await sessions.list() }
+        router.post("/sessions/:name") { request, context in
+            let name = context.parameters.get("name") ?? ""
+            return try await sessions.act(
+                name.removingPercentEncoding ?? name, request.uri.queryParameters["action"].map(String.init),
+                try await request.fields(limits, emptyIsAllowed: true), context)
+        }
+        router.post("/detokenize") { request, _ in try await tokenize.detokenize(try await request.fields(limits)) }
     }
 
     private func addState(to router: Router<ServerContext>) {

@@ -19,7 +19,7 @@ public struct ServerLimits: Sendable, Hashable {
     public var topLogProbabilities = 20
     /// Prompts and answers of one request that are with the engine at a time; the others follow.
     public var concurrentChoices = 64
-    /// Connections; more wait until one closes.
+    /// Connections; for one more the one is closed that has been idle for the longest time, and if none is, it waits.
     public var connections = 1024
     /// Until a new connection has sent its first request's header.
     public var headerTime = Duration.seconds(10)

@@ -22,7 +22,7 @@ public final class MappedFile: WeightStorage, @unchecked Sendable {
     /// Maps a regular file; an empty one gives empty `bytes`.
     ///
     /// - Throws: `MappedFileError` if there is no such file, it is not a regular file, or it cannot be read.
-    public init(path: String) throws(MappedFileError) {
+    public convenience init(path: String) throws(MappedFileError) {
         guard !path.utf8.contains(0) else {
             throw MappedFileError(path: path, problem: "a path cannot contain a zero byte")
         }
@@ -30,7 +30,16 @@ public final class MappedFile: WeightStorage, @unchecked Sendable {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw MappedFileError(path: path, code: errno) }
         defer { close(descriptor) }
+        try self.init(descriptor: descriptor, path: path)
+    }
 
+    /// Maps a regular file that is open for reading, and leaves it open; an empty one gives empty `bytes`.
+    ///
+    /// - Parameters:
+    ///   - descriptor: the open file.
+    ///   - path: what the file is called, for messages.
+    /// - Throws: `MappedFileError` if it is not a regular file, or cannot be mapped.
+    public init(descriptor: Int32, path: String) throws(MappedFileError) {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw MappedFileError(path: path, code: errno) }
         switch status.st_mode & S_IFMT {

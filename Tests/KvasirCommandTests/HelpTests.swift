@@ -22,6 +22,16 @@ struct HelpTests {
         #endif
     }
 
+    /// The list of commands without the one that this build does not have.
+    private static func known(_ list: String) -> String {
+        #if Server
+        list
+        #else
+        list.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.hasPrefix("  serve ") }
+            .joined(separator: "\n")
+        #endif
+    }
+
     @Test("Help is as it was read last", arguments: commands)
     func helpMatchesSnapshot(command: String) async throws {
         let words = command.split(separator: " ").map(String.init)
@@ -34,7 +44,7 @@ struct HelpTests {
             try outcome.output.write(to: source, atomically: true, encoding: .utf8)
         }
         let snapshot = try String(contentsOf: source, encoding: .utf8)
-        #expect(outcome.output == snapshot)
+        #expect(outcome.output == (command.isEmpty ? Self.known(snapshot) : snapshot))
     }
 
     @Test(

@@ -10,6 +10,7 @@ struct ServeTests {
             (["--api-key-file", "/nowhere"], "cannot read /nowhere"), (["--max-body", "much"], "--max-body"),
             (["--api-key", "a b"], "an API key"), (["--api-key", "a", "--api-key-file", "b"], "give one"),
             (["--cache", "nonsense"], "nonsense"), (["--request-timeout", "0"], "--request-timeout"),
+            (["--session-dir", "/dev/null"], "session directory /dev/null"),
         ])
     func badSettings(options: [String], message: String) async throws {
         let outcome = try await Program.with { try await $0.run(["serve", "--model", "/nowhere.gguf"] + options) }

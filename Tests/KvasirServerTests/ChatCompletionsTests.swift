@@ -1,3 +1,4 @@
+#if Server
 import HTTPTypes
 import KvasirEngine
 import KvasirTokenizers
@@ -134,3 +135,4 @@ struct ChatCompletionsTests {
         }
     }
 }
+#endif

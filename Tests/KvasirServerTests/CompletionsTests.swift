@@ -1,3 +1,4 @@
+#if Server
 import HTTPTypes
 import KvasirEngine
 import KvasirTokenizers
@@ -153,3 +154,4 @@ struct CompletionsTests {
         #expect(choice["logprobs"]?["text_offset"] == [0, 0])
     }
 }
+#endif

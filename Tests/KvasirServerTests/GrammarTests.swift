@@ -1,3 +1,4 @@
+#if Server
 import KvasirTokenizers
 import Testing
 
@@ -163,3 +164,4 @@ struct GrammarTests {
         #expect(allowed() == vocabulary.endOfGenerationIDs.map(Int.init).sorted())
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Server
 import KvasirJSON
 import Testing
 
@@ -23,3 +24,4 @@ struct JSONNodeTests {
         #expect(throws: JSONError.self) { try JSONNode(parsing: text.utf8) }
     }
 }
+#endif

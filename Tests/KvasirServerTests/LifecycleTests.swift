@@ -1,3 +1,4 @@
+#if Server
 import Foundation
 import KvasirEngine
 import Logging
@@ -83,3 +84,4 @@ struct LifecycleTests {
         try await running.value
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Server
 import CoreMetrics
 import HTTPTypes
 import HummingbirdTesting
@@ -105,3 +106,4 @@ struct MetricsTests {
                 """)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Server
 import HTTPTypes
 import KvasirEngine
 import Testing
@@ -138,3 +139,4 @@ struct RefusalTests {
         #expect(try reply.json["error"]?["code"] == "no_chat_template")
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Server
 import Foundation
 import HTTPTypes
 import HummingbirdTesting
@@ -166,6 +167,26 @@ struct SafetyTests {
             }
     }
 
+    @Test func theLongestIdleConnectionMakesWay() async throws {
+        let backend = try FakeBackend { _, _ in [.hang] }
+        try await TestServer.application(backend) {
+            $0.limits.connections = 4
+            $0.limits.headerTime = .seconds(60)
+        }.test(.live) { client in
+            let port = try #require(client.port)
+            let busy = try RawClient(port: port)
+            try busy.post("/v1/completions", request)
+            #expect(await eventually { backend.requests.count == 1 })
+            let idle = try (0..<8).map { _ in try RawClient(port: port) }
+            // Nothing ever comes of those that were there first but their end.
+            for connection in idle.prefix(4) { #expect(await connection.receive().isEmpty) }
+            let late = try RawClient(port: port)
+            try late.send("GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            #expect(await late.receives("ok"))
+            #expect(backend.cancelled == 0)
+        }
+    }
+
     @Test func aSlowBodyIsNotWaitedFor() async throws {
         try await TestServer.application(try FakeBackend()) { $0.limits.bodyTime = .milliseconds(200) }
             .test(.live) { client in
@@ -184,3 +205,4 @@ struct SafetyTests {
         }
     }
 }
+#endif

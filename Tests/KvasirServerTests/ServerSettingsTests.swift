@@ -1,3 +1,4 @@
+#if Server
 import KvasirServer
 import Testing
 
@@ -7,3 +8,4 @@ struct ServerSettingsTests {
         #expect(ServerSettings().apiKey == nil)
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Server
 import HTTPTypes
 import KvasirCache
 import KvasirEngine
@@ -101,3 +102,4 @@ struct StateTests {
         #expect(!page.text.contains("onclick") && !page.text.contains("style=") && !page.text.contains("<style"))
     }
 }
+#endif

@@ -1,3 +1,4 @@
+#if Server
 import KvasirTokenizers
 import Testing
 
@@ -182,3 +183,4 @@ struct ToolTests {
         #expect(throws: APIError.self) { try selection("\"always\"") }
     }
 }
+#endif

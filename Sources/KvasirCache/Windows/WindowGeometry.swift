@@ -51,4 +51,10 @@ struct WindowGeometry: Sendable, Hashable {
 
     /// The first page of the end that a sequence of `pages` packed pages holds.
     func firstRecent(ofPages pages: Int) -> Int { max(pages - recentPages, 0) }
+
+    /// Whether a sequence of `pages` packed pages holds the one beside page `index`.
+    func holds(_ index: Int, ofPages pages: Int) -> Bool {
+        pageBytes > 0 && index < pages
+            && (index < sinkPages || recentPages > 0 && index >= firstRecent(ofPages: pages))
+    }
 }

@@ -54,8 +54,9 @@ struct WindowPages {
         let next = geometry.firstRecent(ofPages: count)
         guard geometry.pageBytes > 0, next > first else { return }
         for index in max(first, geometry.sinkPages)..<max(next, geometry.sinkPages) {
-            guard let page = pages[index] else { continue }
-            if keepingSpares { spares.append(page) }
+            guard pages[index] != nil else { continue }
+            // A page that others hold stays as it is and is not used again here.
+            if keepingSpares, !isShared(index), let page = pages[index] { spares.append(page) }
             pages[index] = nil
             addresses[index] = packed[index]
             held -= 1
@@ -79,5 +80,49 @@ struct WindowPages {
         pages.removeSubrange(count...)
         addresses.removeSubrange(count...)
         first = min(first, count)
+    }
+
+    // MARK: Sharing
+
+    /// The page beside a packed one; nil if it is not held.
+    func page(_ index: Int) -> CachePage? { index < pages.count ? pages[index] : nil }
+
+    /// Whether the page beside a packed one is held here and by others.
+    mutating func isShared(_ index: Int) -> Bool {
+        index < pages.count && pages[index] != nil && !isKnownUniquelyReferenced(&pages[index])
+    }
+
+    /// Pages that others hold, too: these are not used again for other tokens.
+    mutating func sharedCount() -> Int {
+        var shared = 0
+        for index in pages.indices where isShared(index) { shared += 1 }
+        return shared
+    }
+
+    /// Puts a page in the place of one that is held.
+    mutating func replace(_ index: Int, with page: CachePage) {
+        guard index < pages.count, pages[index] != nil else { return }
+        pages[index] = page
+        addresses[index] = UnsafeRawPointer(page.memory)
+    }
+
+    /// Puts pages of others in place behind those that are there, and gives up what a sequence of so many no longer holds.
+    ///
+    /// - Parameters:
+    ///   - shared: for every packed page that was added; only those that the sequence holds then must be there.
+    ///   - packed: the addresses of all packed pages.
+    mutating func adopt(_ shared: [CachePage?], beside packed: ArraySlice<UnsafeRawPointer>) {
+        guard geometry.pageBytes > 0 else { return }
+        for page in shared {
+            let index = pages.count
+            precondition(
+                page != nil || !geometry.holds(index, ofPages: packed.endIndex), "a page is missing that queries read")
+            // Sinks alone leave no page behind them.
+            let kept = geometry.recentPages > 0 || index < geometry.sinkPages ? page : nil
+            pages.append(kept)
+            addresses.append(kept.map { UnsafeRawPointer($0.memory) } ?? packed[index])
+            if kept != nil { held += 1 }
+        }
+        drop(beside: packed, pages: packed.endIndex, keepingSpares: false)
     }
 }

@@ -1,3 +1,4 @@
+internal import Crypto
 internal import Foundation
 public import KvasirCache
 internal import KvasirCodecs
@@ -26,6 +27,19 @@ extension LanguageModel {
     public func calibrationFiles(for cache: CacheConfiguration) -> [String] {
         let beside = cache.calibrations.map { $0.path(beside: path) }.sorted()
         return calibrations + beside.filter { !calibrations.contains($0) && FileManager.default.fileExists(atPath: $0) }
+    }
+
+    /// SHA-256 of the files that a cache and the model's weights read, ascending.
+    func calibrationDigests(for cache: CacheConfiguration) throws -> [String] {
+        let files = Set(calibrationFiles(for: cache) + [weightCalibration].compactMap { $0 })
+        return try Set(
+            files.map { path in
+                let file = try MappedFile(path: path)
+                var hash = SHA256()
+                hash.update(bufferPointer: file.bytes)
+                return hash.finalize().hexadecimal
+            }
+        ).sorted()
     }
 
     /// What is known of the model's keys and values, as far as a cache needs it.

@@ -1,4 +1,5 @@
 public import KvasirCache
+internal import KvasirCodecs
 internal import KvasirModels
 internal import KvasirTokenizers
 
@@ -25,6 +26,38 @@ public final class GenerationSession {
     /// Forgets everything and gives the pages back.
     public func reset() {
         cachedTokens.removeSubrange(sequence.truncate(to: 0)...)
+    }
+
+    /// Puts a saved session's tokens and pages in the place of what is cached.
+    ///
+    /// - Throws: `CacheError` if the budget has no room for them; nothing is then cached.
+    public func restore(_ image: SessionImage) throws(CacheError) {
+        reset()
+        let snapshot = try CacheSnapshot(copying: image.pages, layout: image.layout, pool: engine.pool)
+        sequence.adopt(snapshot.pages, sides: snapshot.sides)
+        cachedTokens = image.tokens
+    }
+
+    /// Saves the full pages of what is cached.
+    ///
+    /// - Parameters:
+    ///   - name: what the session is called; one of that name is replaced.
+    ///   - store: where it is kept.
+    ///   - identity: of the engine.
+    /// - Throws: `SessionError` if no page is full, the cache has windows and does not end with a page, or the file cannot be
+    ///   written.
+    public func save(
+        _ name: SessionName, to store: SessionStore, identity: SessionIdentity
+    ) throws(SessionError) -> SessionRecord {
+        guard let snapshot = CacheSnapshot(sequence), snapshot.tokens > 0 else {
+            throw SessionError(
+                .nothingToSave, received: "session '\(name)': \(sequence.count) tokens are cached",
+                remedy:
+                    "a session is whole pages of \(PageGeometry.tokens) tokens, and ends with one where the cache has windows"
+            )
+        }
+        return try store.save(
+            name, snapshot, tokens: Array(cachedTokens.prefix(snapshot.tokens)), identity: identity)
     }
 
     /// Generates text after a prompt.

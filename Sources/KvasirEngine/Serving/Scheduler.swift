@@ -30,15 +30,28 @@ public struct Scheduler: Sendable {
     public struct Memory {
         /// What can be had now, prefixes that could be given up included.
         public var available: Int
-        /// What a sequence of so many tokens takes, not shared with any other.
+        /// The most that a sequence holds on the way to so many tokens, not shared with any other.
         public var cost: (_ tokens: Int) -> Int
-        /// Tokens at the beginning of a waiting request that are in memory already.
+        /// What a sequence of so many tokens holds between steps.
+        public var held: (_ tokens: Int) -> Int
+        /// What one step takes that leads a sequence from so many tokens to so many.
+        public var step: (_ start: Int, _ end: Int) -> Int
+        /// Bytes at the beginning of a waiting request that others hold anyway.
         public var shared: (ID) -> Int
 
         /// Describes memory.
-        public init(available: Int, cost: @escaping (Int) -> Int, shared: @escaping (ID) -> Int = { _ in 0 }) {
+        ///
+        /// - Parameters:
+        ///   - held: as `cost` if nil: nothing comes back after a step.
+        ///   - step: the difference of costs if nil.
+        public init(
+            available: Int, cost: @escaping (Int) -> Int, held: ((Int) -> Int)? = nil,
+            step: ((Int, Int) -> Int)? = nil, shared: @escaping (ID) -> Int = { _ in 0 }
+        ) {
             self.available = available
             self.cost = cost
+            self.held = held ?? cost
+            self.step = step ?? { cost($1) - cost($0) }
             self.shared = shared
         }
     }
@@ -127,7 +140,7 @@ public struct Scheduler: Sendable {
         var rows = limits.rows
         // Those that decode: one token each, memory first of all for them.
         for entry in running where entry.computed > 0 && entry.rest == 1 {
-            let need = memory.cost(entry.tokens) - memory.cost(entry.computed)
+            let need = memory.step(entry.computed, entry.tokens)
             guard need <= available else {
                 // The youngest of all; if that is the one in need, it waits for the others.
                 guard let last = running.last, running.count > 1 else { return .idle }
@@ -143,13 +156,13 @@ public struct Scheduler: Sendable {
             guard rows > 0 else { break }
             var end = entry.computed + min(entry.rest, rows)
             if end < entry.tokens { end = end / limits.alignment * limits.alignment }
-            while end > entry.computed, memory.cost(end) - memory.cost(entry.computed) > available {
+            while end > entry.computed, memory.step(entry.computed, end) > available {
                 end = (end - 1) / limits.alignment * limits.alignment
             }
             // Memory was promised to whole prompts; what others have taken since comes back when they end.
             guard end > entry.computed else { break }
             let tokens = end - entry.computed
-            available -= memory.cost(end) - memory.cost(entry.computed)
+            available -= memory.step(entry.computed, end)
             shares.append(Share(id: entry.id, tokens: tokens))
             rows -= tokens
         }
@@ -163,9 +176,9 @@ public struct Scheduler: Sendable {
 
     /// Takes up waiting requests as long as their whole prompts, and a page more, find room beside those promised to others.
     private mutating func admit(_ memory: Memory, available: Int) {
-        var free = available - running.reduce(0) { $0 + memory.cost($1.tokens) - memory.cost($1.computed) }
+        var free = available - running.reduce(0) { $0 + max(memory.cost($1.tokens) - memory.held($1.computed), 0) }
         while let first = waiting.first, running.count < limits.running {
-            let need = memory.cost(first.tokens + 1) - memory.cost(memory.shared(first.id))
+            let need = memory.cost(first.tokens + 1) - memory.shared(first.id)
             guard need <= free || running.isEmpty else { return }
             free -= need
             running.append(waiting.removeFirst())

@@ -17,8 +17,54 @@ public protocol ServingBackend: Sendable {
     /// - Throws: `ServingError` if the request cannot be served at all, or not now; it then has no effect.
     func submit(_ request: ServingRequest) throws(ServingError) -> AsyncThrowingStream<ServingEvent, any Error>
 
+    /// Sessions that are kept as files; nil if there is no directory for them.
+    var sessions: (any ServingSessions)? { get }
+
     /// Ends all requests, cancelled, and refuses new ones.
     func shutDown()
+}
+
+extension ServingBackend {
+    /// None.
+    public var sessions: (any ServingSessions)? { nil }
+}
+
+/// Caches of sequences that are kept as files.
+public protocol ServingSessions: Sendable {
+    /// Saves what is cached of a sequence of tokens, in whole pages.
+    ///
+    /// - Parameters:
+    ///   - name: what the session is called; one of that name is replaced.
+    ///   - tokens: the sequence; that of the last request with the session's name if nil.
+    /// - Throws: `SessionError`; a session of that name is then what it was.
+    func save(_ name: SessionName, tokens: [Int32]?) async throws(SessionError) -> SavedSession
+
+    /// Puts the pages of a session where the next request with its tokens finds them.
+    ///
+    /// - Throws: `SessionError` if there is none, it cannot be used here, or there is no room; nothing has then changed.
+    func restore(_ name: SessionName) async throws(SessionError) -> SessionRecord
+
+    /// Removes a session; what was restored of it stays.
+    ///
+    /// - Throws: `SessionError` if there is none.
+    func erase(_ name: SessionName) async throws(SessionError)
+
+    /// The sessions there are.
+    func list() async -> [SessionRecord]
+}
+
+/// What has been saved.
+public struct SavedSession: Sendable, Hashable {
+    /// The session.
+    public let record: SessionRecord
+    /// Tokens of the sequence: those of the last page that is not full are not saved.
+    public let sequenceTokens: Int
+
+    /// Describes what has been saved.
+    public init(record: SessionRecord, sequenceTokens: Int) {
+        self.record = record
+        self.sequenceTokens = sequenceTokens
+    }
 }
 
 /// What does not change while a model is served.
@@ -35,6 +81,8 @@ public struct ServingDescription: Sendable {
     public let plan: CachePlan
     /// The most bytes of pages.
     public let cacheBudget: Int
+    /// Bytes of the longest token: a text of more bytes than so many for each token of a sequence cannot fit.
+    public let longestTokenBytes: Int
 
     /// Describes what is served.
     public init(
@@ -47,6 +95,8 @@ public struct ServingDescription: Sendable {
         self.tokenCapacity = tokenCapacity
         self.plan = plan
         self.cacheBudget = cacheBudget
+        longestTokenBytes =
+            (0..<Int32(tokenizer.vocabularySize)).reduce(1) { max($0, tokenizer.tokenBytes($1)?.count ?? 0) }
     }
 }
 

@@ -14,6 +14,9 @@ final class ServingLoop {
     private var scheduler: Scheduler
     private var prefixes: PrefixCache
     private var requests: [Scheduler.ID: ActiveRequest] = [:]
+    private var notes = SessionNotes()
+    /// Bytes that prefixes hold alone, until something changes.
+    private var knownEvictableBytes: Int?
     private var logits: [Float] = []
     private var statistics = ServingStatistics()
     private let endOfGeneration: Set<Int32>
@@ -26,7 +29,7 @@ final class ServingLoop {
         self.mailbox = mailbox
         self.published = published
         scheduler = Scheduler(limits: limits)
-        prefixes = PrefixCache(pageBytes: engine.plan.pageBytes)
+        prefixes = PrefixCache(engine.plan)
         endOfGeneration = Set(engine.model.tokenizer.endOfGenerationIDs)
     }
 
@@ -49,7 +52,7 @@ final class ServingLoop {
         statistics.running = scheduler.runningCount
         statistics.waiting = scheduler.waitingCount
         mailbox.noteWaiting(scheduler.waitingCount)
-        let unused = prefixes.evictableBytes()
+        let unused = evictableBytes()
         statistics.prefixBytes = unused
         statistics.sequenceBytes = max(engine.pool.bytesInUse - unused, 0)
         statistics.peakBytes = max(engine.pool.peakBytes, statistics.peakBytes)
@@ -61,6 +64,13 @@ final class ServingLoop {
             shown = current
             shown.refused = refused
         }
+    }
+
+    private func evictableBytes() -> Int {
+        if let knownEvictableBytes { return knownEvictableBytes }
+        let bytes = prefixes.evictableBytes()
+        knownEvictableBytes = bytes
+        return bytes
     }
 
     // MARK: Requests
@@ -79,6 +89,35 @@ final class ServingLoop {
         case .cancel(let id):
             guard let request = requests[id] else { return }
             end(request, .cancelled)
+        case .session(let task): handle(task)
+        }
+    }
+
+    private func handle(_ task: SessionTask) {
+        switch task {
+        case .snapshot(let name, let given, let reply):
+            guard let tokens = given ?? notes[name] else {
+                reply(
+                    .failure(
+                        SessionError(
+                            .nothingToSave, received: "no request had the session '\(name)'",
+                            remedy: "name it in a request, or say which prompt is to be saved")))
+                return
+            }
+            reply(.success(.init(tokens: tokens, pages: prefixes.snapshot(tokens))))
+        case .restore(let image, let reply):
+            knownEvictableBytes = nil
+            do throws(CacheError) {
+                try prefixes.restore(image.tokens, image.pages, image.layout, pool: engine.pool)
+                notes.note(image.name, image.tokens)
+                reply(.success(()))
+            } catch {
+                reply(
+                    .failure(
+                        SessionError(
+                            .overBudget, received: "session '\(image.name)' of \(image.tokens.count) tokens",
+                            remedy: "\(error.received), \(error.detail)")))
+            }
         }
     }
 
@@ -109,13 +148,16 @@ final class ServingLoop {
 
     private func forget(_ request: ActiveRequest) {
         keepPrefix(of: request)
+        if let session = request.request.session { notes.note(session, request.tokens) }
         requests[request.id] = nil
         scheduler.remove(request.id)
         request.sequence = nil
+        knownEvictableBytes = nil
     }
 
     private func keepPrefix(of request: ActiveRequest) {
         guard let sequence = request.sequence else { return }
+        knownEvictableBytes = nil
         prefixes.insert(sequence, request.tokens, from: request.insertedPages)
         request.insertedPages = sequence.sealedPages
     }
@@ -127,13 +169,14 @@ final class ServingLoop {
         let plan = engine.plan
         let rows = scheduler.limits.rows
         let room = engine.pool.budget - engine.pool.bytesInUse
-        let available = room > .max / 2 ? .max / 2 : room + prefixes.evictableBytes()
+        let available = room > .max / 2 ? .max / 2 : room + evictableBytes()
         let decision = scheduler.next(
             Scheduler.Memory(
                 available: available, cost: { plan.peakBytes(forTokens: $0, inStepsOf: rows) },
+                held: { plan.bytes(forTokens: $0) }, step: { plan.bytes(ofStepFrom: $0, to: $1) },
                 shared: { [requests, prefixes] id in
                     guard let request = requests[id], request.reusesPrefixes else { return 0 }
-                    return prefixes.length(request.tokens, limit: request.tokens.count - 1)
+                    return prefixes.sharedBytes(request.tokens, limit: request.tokens.count - 1)
                 }))
         switch decision {
         case .idle:
@@ -151,6 +194,7 @@ final class ServingLoop {
             if let request = requests[id] {
                 keepPrefix(of: request)
                 request.loseCache()
+                knownEvictableBytes = nil
             }
             return true
         case .run(let shares):
@@ -161,8 +205,12 @@ final class ServingLoop {
         }
     }
 
+    /// Tokens of a request that a step computes.
+    private typealias Work = (request: ActiveRequest, sequence: CacheSequence, tokens: [Int32])
+
     private func run(_ shares: [Scheduler.Share]) {
-        var entries: [(request: ActiveRequest, sequence: CacheSequence, tokens: [Int32])] = []
+        knownEvictableBytes = nil
+        var entries: [Work] = []
         for share in shares {
             guard let request = requests[share.id] else { continue }
             let target = (request.sequence?.count ?? 0) + share.tokens
@@ -172,14 +220,25 @@ final class ServingLoop {
             entries.append((request, sequence, Array(request.tokens[sequence.count..<target])))
         }
         guard !entries.isEmpty else { return }
-        makeRoom(for: entries.map { ($0.sequence, $0.tokens.count) })
-        let start = ContinuousClock.now
+        makeRoom(for: entries)
         do {
-            try engine.run(ForwardStep(entries.map { .init(sequence: $0.sequence, tokens: $0.tokens) }))
+            try step(entries)
+        } catch  where entries.count > 1 {
+            // What is wrong with one of them is no reason to end the others.
+            for entry in entries {
+                do { try step([entry]) } catch { fail(entry.request, error) }
+            }
         } catch {
-            for entry in entries { fail(entry.request, error) }
-            return
+            fail(entries[0].request, error)
         }
+    }
+
+    /// Computes tokens, and chooses the next where that was the last.
+    ///
+    /// - Throws: as `InferenceEngine.run`; nothing has then been computed.
+    private func step(_ entries: [Work]) throws {
+        let start = ContinuousClock.now
+        try engine.run(ForwardStep(entries.map { .init(sequence: $0.sequence, tokens: $0.tokens) }))
         for entry in entries { scheduler.computed(entry.request.id, tokens: entry.tokens.count) }
         var row = 0
         var ready: [(request: ActiveRequest, row: Int)] = []
@@ -207,16 +266,14 @@ final class ServingLoop {
     private func takeUp(_ request: ActiveRequest, upTo target: Int) -> CacheSequence {
         let sequence = request.sequence ?? engine.makeSequence()
         request.sequence = sequence
-        if engine.plan.sharesPages, request.reusesPrefixes, sequence.count % PageGeometry.tokens == 0,
-            sequence.bytes == sequence.count / PageGeometry.tokens * engine.plan.pageBytes
-        {
+        if request.reusesPrefixes, sequence.endsWithAFullPage {
             // Looked for again at every page: another request may have got ahead with the same tokens.
             let found = prefixes.pages(
                 request.tokens, from: sequence.count, limit: min(target, request.tokens.count - 1))
-            if !found.isEmpty {
-                sequence.adopt(found)
+            if !found.pages.isEmpty {
+                sequence.adopt(found.pages, sides: found.sides)
                 request.insertedPages = sequence.sealedPages
-                let tokens = found.count * PageGeometry.tokens
+                let tokens = found.pages.count * PageGeometry.tokens
                 scheduler.computed(request.id, tokens: tokens)
                 request.found(tokens)
             }
@@ -225,11 +282,9 @@ final class ServingLoop {
     }
 
     /// Gives up prefixes that nobody uses until the step's pages fit the budget.
-    private func makeRoom(for entries: [(sequence: CacheSequence, tokens: Int)]) {
-        let plan = engine.plan
+    private func makeRoom(for entries: [Work]) {
         let needed = entries.reduce(0) { sum, entry in
-            sum + plan.peakBytes(forTokens: entry.sequence.count + entry.tokens, inStepsOf: scheduler.limits.rows)
-                - plan.peakBytes(forTokens: entry.sequence.count, inStepsOf: scheduler.limits.rows)
+            sum + engine.plan.bytes(ofStepFrom: entry.sequence.count, to: entry.sequence.count + entry.tokens.count)
         }
         let room = engine.pool.budget - engine.pool.bytesInUse
         if needed > room { prefixes.evict(needed - room) }

@@ -19,12 +19,15 @@ public struct ServingRequest: Sendable {
     public var deadline: ContinuousClock.Instant?
     /// What limits the choice of every token; nil for nothing.
     public var constraint: (any TokenConstraint)?
+    /// The session whose tokens these are, for saving it later; nil for none.
+    public var session: SessionName?
 
     /// Creates a request.
     public init(
         prompt: [Int32], sampling: SamplingParameters = .greedy, maxTokens: Int? = nil, stops: StopStrings = .none,
         endsAtEndOfText: Bool = true, topLogProbabilities: Int? = nil, promptLogProbabilities: Int? = nil,
-        deadline: ContinuousClock.Instant? = nil, constraint: (any TokenConstraint)? = nil
+        deadline: ContinuousClock.Instant? = nil, constraint: (any TokenConstraint)? = nil,
+        session: SessionName? = nil
     ) {
         self.prompt = prompt
         self.sampling = sampling
@@ -35,6 +38,7 @@ public struct ServingRequest: Sendable {
         self.promptLogProbabilities = promptLogProbabilities
         self.deadline = deadline
         self.constraint = constraint
+        self.session = session
     }
 }
 

@@ -26,8 +26,9 @@ struct ChatCompletionRequest {
         case .failure(let error): throw .invalid("messages", error.description, code: "no_chat_template")
         }
         let turns = try ChatMessages.turns(messages, tools: tools.offered, template: template)
-        prompt = model.tokenizer.encode(
-            try Self.render(turns, template), addSpecial: false, parseSpecial: true)
+        let text = try Self.render(turns, template)
+        try CommonFields.check(bytes: text.utf8.count, parameter: "messages", model: model, limits: limits)
+        prompt = model.tokenizer.encode(text, addSpecial: false, parseSpecial: true)
         let older = try fields.integer("max_tokens", in: 1 ... .max)
         maxTokens = try fields.integer("max_completion_tokens", in: 1 ... .max) ?? older
         try CommonFields.check(
@@ -52,7 +53,8 @@ struct ChatCompletionRequest {
                 ServingRequest(
                     prompt: prompt, sampling: try common.sampling.parameters(choice: choice), maxTokens: maxTokens,
                     stops: common.stops, endsAtEndOfText: common.endsAtEndOfText || constraint != nil,
-                    topLogProbabilities: logProbabilities, deadline: deadline, constraint: constraint))
+                    topLogProbabilities: logProbabilities, deadline: deadline, constraint: constraint,
+                    session: common.session))
         }
         return requests
     }

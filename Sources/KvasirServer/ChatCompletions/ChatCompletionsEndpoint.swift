@@ -13,26 +13,15 @@ struct ChatCompletionsEndpoint: Sendable {
         let backend = try model.ready()
         let measured = metrics.request()
         let request = try ChatCompletionRequest(fields, backend: backend, limits: settings.limits)
-        let generation = try Generation(
-            try request.servingRequests(deadline: settings.limits.requestTime.map { .now + $0 }), on: backend.engine,
-            concurrent: settings.limits.concurrentChoices,
-            heartbeat: request.common.stream ? settings.pingInterval : nil)
         let writer = ChatWriter(request, backend.description)
-        guard request.common.stream else {
-            let answers = try await ConnectionGuard.whileWatching(context.channel, onGone: generation.cancel) {
-                try await generation.answers(writer.choices, metrics: measured)
-            }
-            return Response(try writer.whole(answers))
-        }
-        return EventStream.response(of: generation, to: context, metrics: measured) { stream in
-            try await writer.write(generation, to: &stream, metrics: measured)
-        }
+        return try await Completing(backend: backend, metrics: measured, settings: settings, context: context).respond(
+            request.common, try request.servingRequests(deadline: settings.deadline), writer)
     }
 }
 
 /// Writes the answers of a conversation.
-struct ChatWriter: Sendable {
-    let choices: Int
+struct ChatWriter: AnswerWriter {
+    let count: Int
     private let hasLogProbabilities: Bool
     private let readsToolCalls: Bool
     private let includesUsage: Bool
@@ -40,7 +29,7 @@ struct ChatWriter: Sendable {
     private let response: ChatCompletionResponse
 
     init(_ request: ChatCompletionRequest, _ model: ServingDescription) {
-        choices = request.common.choices
+        count = request.common.choices
         hasLogProbabilities = request.logProbabilities != nil
         readsToolCalls = request.readsToolCalls
         includesUsage = request.common.includesUsage
@@ -62,7 +51,7 @@ struct ChatWriter: Sendable {
                     ? ChatCompletionResponse.logProbabilities(answer.tokens, tokenizer) : nil,
                 finishReason: isCall && reason == "stop" ? "tool_calls" : reason)
         }
-        return response.whole(list, usage: Usage(answers, answersPerPrompt: choices).json)
+        return response.whole(list, usage: Usage(answers, answersPerPrompt: count).json)
     }
 
     private static func message(_ pieces: [ToolCallReader.Piece]) -> (JSONNode, isCall: Bool) {
@@ -94,11 +83,11 @@ struct ChatWriter: Sendable {
     // MARK: - Piece by piece
 
     func write(_ generation: Generation, to stream: inout EventStream, metrics: RequestMetrics) async throws {
-        var answers = [Answer](repeating: Answer(), count: choices)
-        var readers = [ToolCallReader](repeating: ToolCallReader(isActive: readsToolCalls), count: choices)
+        var answers = [Answer](repeating: Answer(), count: count)
+        var readers = [ToolCallReader](repeating: ToolCallReader(isActive: readsToolCalls), count: count)
         let noUsage: JSONNode? = includesUsage ? .null : nil
         func piece(_ choice: JSONNode) -> JSONNode { response.piece([choice], usage: noUsage) }
-        for index in 0..<choices {
+        for index in 0..<count {
             try await stream.send(
                 piece(ChatCompletionResponse.choice(index, delta: ["role": "assistant", "content": ""])))
         }
@@ -135,7 +124,7 @@ struct ChatWriter: Sendable {
         }
         try Task.checkCancellation()
         if includesUsage {
-            try await stream.send(response.piece([], usage: Usage(answers, answersPerPrompt: choices).json))
+            try await stream.send(response.piece([], usage: Usage(answers, answersPerPrompt: count).json))
         }
     }
 

@@ -36,7 +36,10 @@ struct CompletionRequest {
             throw .invalid("max_tokens", "'max_tokens' is 0; give at least 1, or 'echo' to score the prompt alone")
         }
         logProbabilities = try fields.integer("logprobs", in: 0...limits.topLogProbabilities)
-        prompts = try Self.prompts(try fields.required("prompt"), fields, model.tokenizer, limits)
+        prompts = try Self.prompts(try fields.required("prompt"), fields, model, limits)
+        guard common.session == nil || prompts.count == 1 else {
+            throw .invalid("session", "'session' names one sequence, and 'prompt' has \(prompts.count); give 1")
+        }
         for prompt in prompts {
             try CommonFields.check(
                 prompt: prompt.tokens.count, maxTokens: maxTokens, parameter: "prompt", model: model, limits: limits)
@@ -53,17 +56,19 @@ struct CompletionRequest {
                         prompt: prompt.tokens, sampling: try common.sampling.parameters(choice: choice),
                         maxTokens: maxTokens, stops: common.stops, endsAtEndOfText: common.endsAtEndOfText,
                         topLogProbabilities: logProbabilities,
-                        promptLogProbabilities: echo ? logProbabilities : nil, deadline: deadline))
+                        promptLogProbabilities: echo ? logProbabilities : nil, deadline: deadline,
+                        session: common.session))
             }
         }
         return requests
     }
 
     private static func prompts(
-        _ node: JSONNode, _ fields: RequestFields, _ tokenizer: any Tokenizer, _ limits: ServerLimits
+        _ node: JSONNode, _ fields: RequestFields, _ model: ServingDescription, _ limits: ServerLimits
     ) throws(APIError) -> [Prompt] {
+        let tokenizer = model.tokenizer
         switch node {
-        case .string(let text): return [prompt(text, tokenizer)]
+        case .string(let text): return [try prompt(text, "prompt", model, limits)]
         case .array(let elements):
             switch elements.first {
             case .integer: return [try prompt(elements, "prompt", tokenizer)]
@@ -78,7 +83,7 @@ struct CompletionRequest {
             var prompts: [Prompt] = []
             for (index, element) in elements.enumerated() {
                 switch element {
-                case .string(let text): prompts.append(prompt(text, tokenizer))
+                case .string(let text): prompts.append(try prompt(text, "prompt[\(index)]", model, limits))
                 case .array(let ids): prompts.append(try prompt(ids, "prompt[\(index)]", tokenizer))
                 default:
                     throw .invalid(
@@ -91,7 +96,11 @@ struct CompletionRequest {
     }
 
     /// Special tokens written in a text count, as in llama.cpp's server, and those that begin a text are added.
-    private static func prompt(_ text: String, _ tokenizer: any Tokenizer) -> Prompt {
+    private static func prompt(
+        _ text: String, _ name: String, _ model: ServingDescription, _ limits: ServerLimits
+    ) throws(APIError) -> Prompt {
+        try CommonFields.check(bytes: text.utf8.count, parameter: name, model: model, limits: limits)
+        let tokenizer = model.tokenizer
         let tokens = tokenizer.encode(text, addSpecial: true, parseSpecial: true)
         return Prompt(tokens: tokens, text: text, added: tokenizer.addsBOS ? 1 : 0)
     }

@@ -13,25 +13,14 @@ struct CompletionsEndpoint: Sendable {
         let backend = try model.ready()
         let measured = metrics.request()
         let request = try CompletionRequest(fields, model: backend.description, limits: settings.limits)
-        let generation = try Generation(
-            try request.servingRequests(deadline: settings.limits.requestTime.map { .now + $0 }), on: backend.engine,
-            concurrent: settings.limits.concurrentChoices,
-            heartbeat: request.common.stream ? settings.pingInterval : nil)
         let writer = CompletionWriter(request, backend.description)
-        guard request.common.stream else {
-            let answers = try await ConnectionGuard.whileWatching(context.channel, onGone: generation.cancel) {
-                try await generation.answers(writer.count, metrics: measured)
-            }
-            return Response(try writer.whole(answers))
-        }
-        return EventStream.response(of: generation, to: context, metrics: measured) { stream in
-            try await writer.write(generation, to: &stream, metrics: measured)
-        }
+        return try await Completing(backend: backend, metrics: measured, settings: settings, context: context).respond(
+            request.common, try request.servingRequests(deadline: settings.deadline), writer)
     }
 }
 
 /// Writes the answers of a completion.
-struct CompletionWriter: Sendable {
+struct CompletionWriter: AnswerWriter {
     private let prompts: [CompletionRequest.Prompt]
     private let choices: Int
     private let echo: Bool

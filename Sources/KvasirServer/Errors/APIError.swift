@@ -94,6 +94,32 @@ struct APIError: Error, Equatable, CustomStringConvertible {
         }
     }
 
+    /// A session is not saved, restored or erased.
+    init(_ error: SessionError) {
+        let (status, kind, code): (HTTPResponse.Status, Kind, String) =
+            switch error.reason {
+            case .badName: (.badRequest, .invalidRequest, "invalid_value")
+            case .notFound: (.notFound, .notFound, "session_not_found")
+            case .mismatch: (.conflict, .invalidRequest, "session_mismatch")
+            case .otherVersion: (.conflict, .invalidRequest, "session_version")
+            case .nothingToSave: (.conflict, .invalidRequest, "nothing_to_save")
+            case .damaged: (.unprocessableContent, .invalidRequest, "session_damaged")
+            case .noSpace: (HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage"), .server, "disk_full")
+            case .overBudget: (.serviceUnavailable, .unavailable, "cache_full")
+            case .shutDown: (.serviceUnavailable, .unavailable, "shut_down")
+            default: (.internalServerError, .server, "session_unusable")
+            }
+        self.init(
+            status: status, kind: kind, message: error.description, parameter: "session", code: code,
+            retryAfter: error.reason == .overBudget ? 1 : nil)
+    }
+
+    /// The server keeps no sessions.
+    static let noSessions = APIError(
+        status: .notImplemented, kind: .invalidRequest,
+        message: "sessions are not kept here; start the server with --session-dir", parameter: "session",
+        code: "no_sessions")
+
     init(
         status: HTTPResponse.Status, kind: Kind, message: String, parameter: String? = nil, code: String? = nil,
         retryAfter: Int? = nil
@@ -111,6 +137,7 @@ struct APIError: Error, Equatable, CustomStringConvertible {
         switch error {
         case let error as APIError: self = error
         case let error as ServingError: self.init(error)
+        case let error as SessionError: self.init(error)
         case let error as SamplingError where error.reason == .outOfRange:
             self = .invalid(error.parameter, "'\(error.parameter)' is \(error.received); \(error.remedy)")
         default: self = .unexpected

@@ -62,6 +62,8 @@ struct CommonFields {
     /// Whether a stream ends with what the request took.
     let includesUsage: Bool
     let endsAtEndOfText: Bool
+    /// What the sequence is called, so that it can be saved.
+    let session: SessionName?
 
     init(_ fields: RequestFields, model: ServingDescription, limits: ServerLimits) throws(APIError) {
         try fields.refuseCacheSettings()
@@ -76,6 +78,10 @@ struct CommonFields {
         stream = try fields.bool("stream") ?? false
         includesUsage = try fields.object("stream_options")?.bool("include_usage") ?? false
         endsAtEndOfText = !(try fields.bool("ignore_eos") ?? false)
+        session = try fields.string("session").map { (name) throws(APIError) in try .init(session: name) }
+        guard session == nil || choices == 1 else {
+            throw .invalid("session", "'session' names one sequence, and 'n' is \(choices); give 1")
+        }
     }
 
     private static func stops(_ fields: RequestFields, _ limits: ServerLimits) throws(APIError) -> StopStrings {
@@ -106,6 +112,20 @@ struct CommonFields {
         }
     }
 
+    /// Checks that a text can be a prompt at all, before it is taken apart: that takes a second for each megabyte.
+    static func check(
+        bytes: Int, parameter: String, model: ServingDescription, limits: ServerLimits
+    ) throws(APIError) {
+        let tokens = min(limits.promptTokens ?? .max, model.tokenCapacity)
+        let (most, overflow) = tokens.multipliedReportingOverflow(by: model.longestTokenBytes)
+        guard overflow || bytes <= most else {
+            throw .invalid(
+                parameter,
+                "a prompt of \(bytes) bytes does not fit: prompts may have \(tokens) tokens, of up to "
+                    + "\(model.longestTokenBytes) bytes each", code: "context_length_exceeded")
+        }
+    }
+
     /// Checks that a prompt and its answer can ever be held.
     static func check(
         prompt: Int, maxTokens: Int?, parameter: String, model: ServingDescription, limits: ServerLimits
@@ -121,6 +141,17 @@ struct CommonFields {
             throw .invalid(
                 parameter, "a prompt of \(prompt) tokens\(answer) does not fit: \(bound)",
                 code: "context_length_exceeded")
+        }
+    }
+}
+
+extension SessionName {
+    /// Reads the name of a session.
+    init(session text: String) throws(APIError) {
+        do throws(SessionError) {
+            try self.init(text)
+        } catch {
+            throw APIError(error)
         }
     }
 }

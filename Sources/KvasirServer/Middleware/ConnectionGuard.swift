@@ -10,26 +10,35 @@ final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundOut = NIOAny
 
     private let headerTime: TimeAmount
+    private let connections: ConnectionRegistry
     private var timer: Scheduled<Void>?
     private var hasGone = false
     private var observers: [Int: @Sendable () -> Void] = [:]
     private var nextObserver = 0
 
-    /// - Parameter headerTime: how long the first request's header may take; a slow one keeps a connection for nothing.
-    init(headerTime: Duration) {
+    /// - Parameters:
+    ///   - headerTime: how long the first request's header may take; a slow one keeps a connection for nothing.
+    ///   - connections: where the connection is counted.
+    init(headerTime: Duration, connections: ConnectionRegistry) {
         self.headerTime = TimeAmount(headerTime)
+        self.connections = connections
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
         timer = context.eventLoop.scheduleTask(in: headerTime) { channel.close(promise: nil) }
+        connections.opened(channel)
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { stopTimer() }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        stopTimer()
+        connections.closed(context.channel)
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         // What comes first is a whole header.
         stopTimer()
+        connections.heard(context.channel)
         context.fireChannelRead(data)
     }
 
@@ -40,6 +49,7 @@ final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         stopTimer()
+        connections.closed(context.channel)
         clientHasGone()
         context.fireChannelInactive()
     }

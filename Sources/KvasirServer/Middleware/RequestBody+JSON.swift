@@ -6,8 +6,11 @@ internal import NIOCore
 extension Request {
     /// The body, which must be an object in JSON.
     ///
+    /// - Parameters:
+    ///   - limits: of its size and time.
+    ///   - emptyIsAllowed: whether no body at all is an object without members.
     /// - Throws: `APIError` for a body that is too large, too slow, or something else.
-    func fields(_ limits: ServerLimits) async throws -> RequestFields {
+    func fields(_ limits: ServerLimits, emptyIsAllowed: Bool = false) async throws -> RequestFields {
         if let length = headers[.contentLength].flatMap({ Int($0) }), length > limits.bodyBytes {
             throw APIError.tooLarge(limit: limits.bodyBytes)
         }
@@ -17,6 +20,7 @@ extension Request {
         } catch is NIOTooManyBytesError {
             throw APIError.tooLarge(limit: limits.bodyBytes)
         }
+        if emptyIsAllowed, buffer.readableBytes == 0 { return try RequestFields(.object([])) }
         do {
             return try RequestFields(JSONNode(parsing: buffer.readableBytesView))
         } catch let error as JSONError {

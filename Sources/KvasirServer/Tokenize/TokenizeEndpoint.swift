@@ -1,4 +1,5 @@
 #if Server
+internal import Foundation
 internal import Hummingbird
 internal import KvasirEngine
 internal import KvasirTokenizers
@@ -10,7 +11,24 @@ internal import KvasirTokenizers
 struct TokenizeEndpoint: Sendable {
     let model: ServedModel
 
-    func tokenize(_ fields: RequestFields) throws -> Response {
+    /// A long text takes seconds, which are not to be those of the threads that answer others; one at a time.
+    private static let queue = DispatchQueue(label: "kvasir-tokenize", qos: .utility)
+
+    private static func apart(_ body: @escaping @Sendable () throws -> Response) async throws -> Response {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { continuation.resume(with: Result { try body() }) }
+        }
+    }
+
+    func tokenize(_ fields: RequestFields) async throws -> Response {
+        try await Self.apart { try tokens(fields) }
+    }
+
+    func detokenize(_ fields: RequestFields) async throws -> Response {
+        try await Self.apart { try text(fields) }
+    }
+
+    private func tokens(_ fields: RequestFields) throws -> Response {
         let description = try model.ready().description
         let tokenizer = description.tokenizer
         if let prompt = try fields.string("prompt") {
@@ -33,7 +51,7 @@ struct TokenizeEndpoint: Sendable {
         return Response(["tokens": .array(ids.map { ["id": .integer(Int($0)), "piece": Self.piece($0, tokenizer)] })])
     }
 
-    func detokenize(_ fields: RequestFields) throws -> Response {
+    private func text(_ fields: RequestFields) throws -> Response {
         let tokenizer = try model.ready().description.tokenizer
         guard let elements = try fields.array("tokens") else { throw APIError.invalid("tokens", "'tokens' is missing") }
         let ids = try TokenIDs.read(elements, parameter: "tokens", vocabularySize: tokenizer.vocabularySize)

@@ -22,6 +22,7 @@ struct Generate: AsyncParsableCommand {
     @OptionGroup(title: "Model") var weights: WeightOptions
     @OptionGroup(title: "Cache") var cache: CacheOptions
     @OptionGroup(title: "Cache") var context: ContextOptions
+    @OptionGroup(title: "Cache") var saved: SessionOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
     @OptionGroup(title: "Computing") var compute: ComputeOptions
 
@@ -42,6 +43,7 @@ struct Generate: AsyncParsableCommand {
         let parameters = try sampling.parameters()
         let stops = try sampling.stopStrings()
         let settings = try EngineSettings(model, weights, cache, compute, contextLength: context.context)
+        let place = try saved.place()
         let text = try promptBytes()
         let interrupts = Interrupts()
         let engine = try await settings.load(interrupts: interrupts)
@@ -49,6 +51,7 @@ struct Generate: AsyncParsableCommand {
 
         interrupts.begin()
         let session = GenerationSession(engine)
+        let identity = try place?.restore(into: session)
         let result = try session.generate(
             GenerationRequest(prompt: tokens, sampling: parameters, maxTokens: maxTokens, stops: stops),
             onText: { if !json { Console.write($0) } },
@@ -63,6 +66,7 @@ struct Generate: AsyncParsableCommand {
             try Console.check()
             Console.note("\n" + report.summary)
         }
+        if let place, let identity { try place.save(session, identity) }
         if interrupts.isRaised { throw Interruption() }
     }
 

@@ -17,7 +17,7 @@ struct Serve: AsyncParsableCommand {
         abstract: "Serves a model over HTTP, as the OpenAI API does.",
         discussion: """
             Endpoints: /v1/chat/completions, /v1/completions, /v1/models, /tokenize, /detokenize, /health, /metrics, \
-            /props, /stats, and a page at /. Without an API key only this machine is served. The cache takes 2 GiB where \
+            /props, /stats, /sessions, and a page at /. Without an API key only this machine is served. The cache takes 2 GiB where \
             --cache-budget does not say otherwise. Ctrl-C lets the requests at \
             hand end; a second one does not wait. docs/serving.md has the rest.
             """)
@@ -36,7 +36,9 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         let settings = try server.settings()
         var engineSettings = try EngineSettings(model, weights, cache, compute, contextLength: context.context)
+        let store = try server.sessionDir.map { try SessionStore(path: $0) }
         engineSettings.cacheBudget = engineSettings.cacheBudget ?? Self.defaultBudget
+        ProcessLimits.prepare(connections: settings.limits.connections)
         let interrupts = Interrupts()
         let file = try await engineSettings.fetch(interrupts: interrupts)
         // From here on the service takes Ctrl-C; who presses it twice means now.
@@ -50,8 +52,9 @@ struct Serve: AsyncParsableCommand {
             onListening: { Console.note("kvasir: listening at \($0), loading \(servedName)") },
             onReady: { Console.note(Self.banner($0)) },
             load: {
-                // The engine that serves requests side by side.
-                ServingEngine(try loading.load(file), name: servedName)
+                let engine = try loading.load(file)
+                let sessions = try store.map { (store: $0, identity: try SessionIdentity(engine)) }
+                return ServingEngine(engine, name: servedName, sessions: sessions)
             })
         try await ServiceGroup(
             configuration: ServiceGroupConfiguration(

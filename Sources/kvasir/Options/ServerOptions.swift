@@ -61,6 +61,12 @@ struct ServerOptions: ParsableArguments {
             "What clients call the model. (default: the file's name without its extension)", valueName: "name"))
     var name: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Where sessions are kept: caches of sequences as files, which requests can save and restore. (default: "
+                + "nowhere)", valueName: "directory"), completion: .directory)
+    var sessionDir: String?
+
     @Flag(name: .shortAndLong, help: "Logs every request on standard error.")
     var verbose = false
 

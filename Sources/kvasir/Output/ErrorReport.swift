@@ -77,6 +77,7 @@ struct ErrorReport {
         case let error as ServerError: error.reason != .cannotListen
         #endif
         case is ThreadPoolError, is InstructionSetError, is ByteCountError, is StopStringError, is CodecError: true
+        case let error as SessionError: [.badDirectory, .badName].contains(error.reason)
         case let error as CacheError: error.reason == .malformedConfiguration
         case let error as SamplingError: error.reason == .outOfRange
         case let error as HubError: [.malformedReference, .invalidEndpoint].contains(error.reason)

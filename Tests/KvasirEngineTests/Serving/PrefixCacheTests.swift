@@ -26,7 +26,7 @@ struct PrefixCacheTests {
     }
 
     @Test func whatWasInsertedIsFoundAndNothingElse() throws {
-        var cache = PrefixCache(pageBytes: engine.plan.pageBytes)
+        var cache = PrefixCache(engine.plan)
         let tokens = scatteredTokens(200)
         cache.insert(try sequence(tokens), tokens, from: 0)
         #expect(cache.count == 3)
@@ -40,11 +40,11 @@ struct PrefixCacheTests {
         // The same page after another beginning is another page.
         #expect(cache.length(Array(tokens[64..<128]), limit: 64) == 0)
         let found = cache.pages(tokens, from: 64, limit: 200)
-        #expect(found.count == 2)
+        #expect(found.pages.count == 2)
     }
 
     @Test func equalPagesAreHeldOnce() throws {
-        var cache = PrefixCache(pageBytes: engine.plan.pageBytes)
+        var cache = PrefixCache(engine.plan)
         let tokens = scatteredTokens(192)
         let (first, second) = (try sequence(tokens), try sequence(tokens))
         let before = second.contents()
@@ -57,7 +57,7 @@ struct PrefixCacheTests {
     }
 
     @Test func theLeastRecentlyUsedGoFirstFromTheEnd() throws {
-        var cache = PrefixCache(pageBytes: engine.plan.pageBytes)
+        var cache = PrefixCache(engine.plan)
         let (old, new) = (scatteredTokens(128, seed: 1), scatteredTokens(128, seed: 2))
         var held: CacheSequence? = try sequence(old)
         if let held { cache.insert(held, old, from: 0) }
@@ -87,5 +87,36 @@ struct PrefixCacheTests {
         #expect(first.contents() == before)
         let fresh = try sequence(Array(tokens.prefix(70)) + scatteredTokens(40, seed: 9))
         #expect(second.contents() == fresh.contents())
+    }
+
+    /// What lies beside pages is given up by itself, and then a prefix ends where everything is still there.
+    @Test func whatLiesBesidePagesGoesFirst() throws {
+        let engine = try TinyModel.quantized.engine(cache: "nf4; recent=64", precision: .int8)
+        let plan = engine.plan
+        var cache = PrefixCache(plan)
+        let tokens = scatteredTokens(64 * 6)
+        do {
+            let sequence = engine.makeSequence()
+            for page in 0..<6 {
+                try engine.prefill(tokens[page * 64..<(page + 1) * 64], into: sequence)
+                cache.insert(sequence, tokens, from: page)
+            }
+        }
+        #expect(cache.length(tokens, limit: 384) == 384)
+        // Every page's copies are kept, so the prefix can be left anywhere.
+        for pages in 1...6 { #expect(cache.length(tokens, limit: pages * 64) == pages * 64) }
+        #expect(cache.evictableBytes() == 6 * (plan.pageBytes + plan.windowPageBytes))
+        #expect(engine.pool.bytesInUse == cache.evictableBytes())
+        // A sequence that takes over all of it reads the copies of the last three pages.
+        let other = engine.makeSequence()
+        let found = cache.pages(tokens, from: 0, limit: 384)
+        other.adopt(found.pages, sides: found.sides)
+        #expect(cache.evictableBytes() == 3 * plan.windowPageBytes)
+        cache.evict(plan.windowPageBytes)
+        #expect(cache.length(tokens, limit: 64) == 0 && cache.length(tokens, limit: 384) == 384)
+        cache.evict(.max)
+        #expect(cache.evictableBytes() == 0)
+        #expect(cache.length(tokens, limit: 320) == 0 && cache.length(tokens, limit: 384) == 384)
+        #expect(engine.pool.bytesInUse == other.bytes)
     }
 }

@@ -135,6 +135,31 @@ struct SchedulerTests {
         expectStep(&scheduler, Self.memory(256), [2: 65, 3: 1])
     }
 
+    /// With pages that come back after a step, a step takes more than a sequence grows by.
+    @Test func aStepIsTakenWhenAllItsPagesFit() {
+        func pages(_ tokens: Int) -> Int { (tokens + 63) / 64 }
+        func memory(_ available: Int) -> Scheduler.Memory {
+            // A window page for every new page, of which one is held between steps.
+            Scheduler.Memory(
+                available: available, cost: { pages($0) * 64 + 128 }, held: { pages($0) * 64 + min(pages($0), 1) * 64 },
+                step: { (pages($1) - pages($0)) * 128 })
+        }
+        var scheduler = Scheduler(limits: Self.limits(rows: 256))
+        for id in 1...2 { submit(&scheduler, UInt64(id), 64) }
+        // Each is promised two pages and two beside them.
+        expectStep(&scheduler, memory(511), [1: 64])
+        let both = scheduler.next(memory(512))
+        #expect(shares(both) == [1: 64, 2: 64])
+        compute(&scheduler, both)
+        for id in 1...2 { scheduler.chose(UInt64(id)) }
+        expectDecision(&scheduler, memory(200), .preempt(2))
+        expectStep(&scheduler, memory(200), [1: 1])
+        // Within a page nothing is taken.
+        scheduler.computed(1, tokens: 1)
+        scheduler.chose(1)
+        expectStep(&scheduler, memory(0), [1: 1])
+    }
+
     @Test func promptsAreCutAtTheEndsOfPages() {
         var scheduler = Scheduler(limits: Self.limits(rows: 100, alignment: 64))
         submit(&scheduler, 1, 200)

@@ -1,3 +1,4 @@
+#if Server
 import KvasirCache
 import KvasirCodecs
 import KvasirEngine
@@ -23,6 +24,7 @@ final class FakeBackend: ServingBackend {
         var statistics = ServingStatistics()
         var isShutDown = false
         var endings: [@Sendable () -> Void] = []
+        var sessions: (any ServingSessions)?
     }
 
     let description: ServingDescription
@@ -50,6 +52,11 @@ final class FakeBackend: ServingBackend {
         self.script = script ?? { request, _ in FakeBackend.say("hello", tokenizer, request) }
     }
 
+    var sessions: (any ServingSessions)? { state.withLock { $0.sessions } }
+    var fakeSessions: (any ServingSessions)? {
+        get { sessions }
+        set { state.withLock { $0.sessions = newValue } }
+    }
     var requests: [ServingRequest] { state.withLock { $0.requests } }
     var cancelled: Int { state.withLock { $0.cancelled } }
     var isShutDown: Bool { state.withLock { $0.isShutDown } }
@@ -153,3 +160,4 @@ final class FakeBackend: ServingBackend {
         }
     }
 }
+#endif

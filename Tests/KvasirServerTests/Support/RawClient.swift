@@ -1,3 +1,4 @@
+#if Server
 import Foundation
 
 #if canImport(Darwin)
@@ -83,3 +84,4 @@ func eventually(_ condition: @Sendable () -> Bool) async -> Bool {
     }
     return condition()
 }
+#endif

@@ -1,3 +1,4 @@
+#if Server
 import KvasirTokenizers
 
 /// A byte-level tokenizer of 3 special tokens, the 256 bytes, and a few words.
@@ -33,3 +34,4 @@ enum TinyTokenizer {
         }
     }()
 }
+#endif
