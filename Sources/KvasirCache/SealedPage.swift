@@ -13,8 +13,9 @@ public struct SealedPage: @unchecked Sendable {  // what it refers to is only re
 }
 
 extension CachePlan {
-    /// Whether sequences can share pages: not where window or local pages, which one sequence recycles, hold tokens besides.
-    public var sharesPages: Bool { windowPageBytes + localPageBytes == 0 }
+    /// Whether sequences can share pages: not where window or local pages, which one sequence recycles, hold tokens besides,
+    /// nor where bits follow attention: a page's bits depend on the tokens after it, which are each sequence's own.
+    public var sharesPages: Bool { windowPageBytes + localPageBytes == 0 && !isAdaptive }
 }
 
 extension CacheSequence {

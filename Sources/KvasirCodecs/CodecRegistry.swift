@@ -65,6 +65,7 @@ public enum CodecRegistry {
         KiviCodec.family(bits: 4),
         KiviCodec.family(bits: 2),
         CoupledCodec.family,
+        QaqCodec.family,
     ]
 
     /// The names of all members before the first slash: what a misspelt name is compared with.

@@ -1,4 +1,5 @@
 public import KvasirCache
+internal import KvasirCodecs
 public import KvasirModels
 public import KvasirNumerics
 
@@ -47,8 +48,12 @@ public final class InferenceEngine {
         self.model = model
         self.threads = threads
         self.contextLength = try Self.contextLength(contextLength, for: info)
+        var statistics = try model.statistics(for: cache)
+        if statistics.queryNorms.isEmpty, cache.calibrations.contains(.queryNorms) {
+            statistics.queryNorms = try model.shortQueryNorms(threads: threads, instructionSet: instructionSet)
+        }
         plan = try CachePlan(
-            cache, shape: info.cacheShape, statistics: try model.statistics(for: cache),
+            cache, shape: info.cacheShape, statistics: statistics,
             instructionSet: cacheInstructionSet ?? instructionSet)
         pool = PagePool(plan: plan, budget: cacheBudget)
         operations = Operations(plan: plan, instructionSet: instructionSet, threads: threads, precision: precision)
@@ -81,6 +86,12 @@ public final class InferenceEngine {
     public var inputMaxima: InputMaxima? {
         get { operations.inputMaxima }
         set { operations.inputMaxima = newValue }
+    }
+
+    /// Sees the queries of all layers of every step, for calibration; nil for none.
+    var queryNorms: QueryNorms? {
+        get { operations.queryNorms }
+        set { operations.queryNorms = newValue }
     }
 
     /// Creates a sequence without tokens.

@@ -15,6 +15,8 @@ struct RangeWork {
     let maxima: UnsafeMutablePointer<Float>
     let totals: UnsafeMutablePointer<Float>
     let window: WindowBuffers
+    /// The weights as they were before those of f16 copies were taken out, where rows are handed back; else the scores.
+    let weights: UnsafeMutablePointer<Float>
 
     func queries(of head: Int) -> UnsafeMutablePointer<UInt8> {
         queries + head * rows * step.layer.keys.queryBytes
@@ -86,6 +88,12 @@ struct RangeWork {
                 scores + row * tile.paddedContext, from: start, to: end, first: step.firstToken(row: row, tile),
                 limit: tile.limit(row: row, group: step.shape.groupSize), maximum: maximum)
         }
+        if weights != self.scores {
+            let kept = weights + head * rows * tile.paddedContext + start
+            for row in 0..<rows {
+                (kept + row * tile.paddedContext).update(from: scores + row * tile.paddedContext, count: end - start)
+            }
+        }
         if let exactSums {
             step.mixWindow(
                 tile, head: head, from: start, to: end, weights: scores, stride: tile.paddedContext,
@@ -104,6 +112,8 @@ struct RangeWork {
             let place = (head * ranges * rows + row) * size
             var total: Float = 0
             for range in 0..<ranges { total += totals[(head * ranges + range) * rows + row] }
+            step.noteWeights(
+                tile, head: head, row: row, weights: weights + (head * rows + row) * tile.paddedContext, total: total)
             addRanges(sums + place)
             let exact = exactSums.map { $0 + place }
             if let exact { addRanges(exact) }

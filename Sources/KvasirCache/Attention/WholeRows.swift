@@ -52,6 +52,9 @@ struct WholeRows: ParallelWork {
                 start = end
             }
         }
+        for row in 0..<rowCount {
+            step.noteWeights(tile, head: head, row: row, weights: scores + row * stride, total: totals[row])
+        }
         var start = begin
         while start < tile.context {
             let end = tile.endOfRange(from: start)

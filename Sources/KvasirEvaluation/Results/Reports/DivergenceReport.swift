@@ -11,6 +11,8 @@ public struct DivergenceReport: Codable, Sendable, Hashable {
         public let bitsPerValueK: Double
         /// Bits for each cached value, every overhead counted.
         public let bitsPerValueV: Double
+        /// What those are made of, where bits follow attention: an average over the ends of the windows.
+        public let measuredBits: MeasuredBits?
         /// `exp` of the mean loss.
         public let perplexity: Double
         /// Relative change of the perplexity against the reference.
@@ -33,8 +35,9 @@ public struct DivergenceReport: Codable, Sendable, Hashable {
         /// Creates the row of a cache.
         public init(_ result: DivergenceResult, plan: CachePlan) {
             cache = result.cache.description
-            bitsPerValueK = plan.bitsPerValueK
-            bitsPerValueV = plan.bitsPerValueV
+            bitsPerValueK = result.perplexity.bits?.keys?.bitsPerValue ?? plan.bitsPerValueK
+            bitsPerValueV = result.perplexity.bits?.values?.bitsPerValue ?? plan.bitsPerValueV
+            measuredBits = result.perplexity.bits
             perplexity = result.perplexity.perplexity
             perplexityChange = exp(result.lossDifference) - 1
             perplexityChangeError = result.lossDifferenceError.isFinite ? result.lossDifferenceError : nil
