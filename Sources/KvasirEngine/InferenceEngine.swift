@@ -49,12 +49,16 @@ public final class InferenceEngine {
         self.threads = threads
         self.contextLength = try Self.contextLength(contextLength, for: info)
         var statistics = try model.statistics(for: cache)
+        var warnings: [String] = []
         if statistics.queryNorms.isEmpty, cache.calibrations.contains(.queryNorms) {
             statistics.queryNorms = try model.shortQueryNorms(threads: threads, instructionSet: instructionSet)
+            warnings.append(
+                "how long the model's queries are was measured on a short built-in text; 'kvasir calibrate qaq' measures "
+                    + "it once, on more")
         }
         plan = try CachePlan(
             cache, shape: info.cacheShape, statistics: statistics,
-            instructionSet: cacheInstructionSet ?? instructionSet)
+            instructionSet: cacheInstructionSet ?? instructionSet, warnings: warnings)
         pool = PagePool(plan: plan, budget: cacheBudget)
         operations = Operations(plan: plan, instructionSet: instructionSet, threads: threads, precision: precision)
         workspace = DecoderWorkspace(info)

@@ -49,7 +49,9 @@ import Testing
             let result = try run(cut, threads: threads)
             #expect(identical(result.0, reference.0), "\(cut), \(threads) threads")
             #expect(identical(contents(result.1), contents(reference.1)), "\(cut), \(threads) threads")
-            #expect(result.1.adaptiveBits == bits)
+            #expect(result.1.adaptiveBits.map(\.histogram) == bits.map(\.histogram))
+            #expect(result.1.adaptiveBits.map(\.lowered) == bits.map(\.lowered))
+            #expect(result.1.adaptiveBits.map(\.raised) == bits.map(\.raised))
             #expect(result.1.bytes == reference.1.bytes)
             #expect(result.2.pool.bytesInUse == result.1.bytes)
         }

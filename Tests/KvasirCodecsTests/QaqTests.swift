@@ -81,10 +81,11 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (1, [-0.5, -0.5, 0.5, 0.5, 0.5]), (2, [-0.75, -0.25, 0.25, 0.75, 0.75]),
-        (3, [-0.875, -0.125, 0.125, 0.625, 0.875]),
-    ] as [(Int, [Float])])
+    @Test(
+        arguments: [
+            (1, [-0.5, -0.5, 0.5, 0.5, 0.5]), (2, [-0.75, -0.25, 0.25, 0.75, 0.75]),
+            (3, [-0.875, -0.125, 0.125, 0.625, 0.875]),
+        ] as [(Int, [Float])])
     func midpoints(bits: Int, expected: [Float]) throws {
         #expect(try decodedFive("qaq/min\(bits)/max\(bits)/o0/layer") == expected)
         // Dropping planes is quantizing to fewer bits.
@@ -156,8 +157,10 @@ import Testing
         }
         #expect(decoded(values, part, slot: 0) == inputs[0])
         #expect(decoded(values, part, slot: 1) == inputs[1])
-        let width: Float = 2 / 16
-        for (value, input) in zip(decoded(values, part, slot: 2), inputs[2]) { #expect(abs(value - input) <= width / 2) }
+        let width: Float = 2 / 64
+        for (value, input) in zip(decoded(values, part, slot: 2), inputs[2]) {
+            #expect(abs(value - input) <= width / 2)
+        }
         // Decided about, constant units have no planes at all, and lose nothing.
         var current = [UInt8](repeating: 0, count: adaptive.units * PageGeometry.tokens)
         adaptive.readBits(of: part, into: &current)
@@ -182,7 +185,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["qaq/max8", "qaq/max4/layer", "qaq/max5/o0"], InstructionSet.supported)
+    @Test(arguments: ["qaq/max8/head", "qaq/max4/layer", "qaq/max5/o0/head"], InstructionSet.supported)
     func kernelsReadWhatIsLeft(name: String, instructionSet: InstructionSet) throws {
         for shape in [
             HeadShape(kvHeads: 3, headSize: 64), HeadShape(kvHeads: 2, headSize: 80),
@@ -224,7 +227,7 @@ import Testing
         let shape = HeadShape(kvHeads: 3, headSize: 64)
         func fixture() throws -> CodecFixture {
             try CodecFixture(
-                codec: CodecRegistry.codec(named: "qaq/max6"), shape: shape, tokens: 64, instructionSet: .best)
+                codec: CodecRegistry.codec(named: "qaq/max6/head"), shape: shape, tokens: 64, instructionSet: .best)
         }
         let (once, twice) = (try fixture(), try fixture())
         let part = try #require(once.keys.adaptive)
@@ -246,7 +249,7 @@ import Testing
 
     @Test func planesComeBackExactly() throws {
         let shape = HeadShape(kvHeads: 2, headSize: 48)
-        let codec = try CodecRegistry.codec(named: "qaq/max5/full")
+        let codec = try CodecRegistry.codec(named: "qaq/max5/full/head")
         let values = try codec.values(shape: shape, instructionSet: .best)
         let part = try #require(values.adaptive)
         #expect(part.copyBytes == 64 * shape.width * 2)
@@ -307,7 +310,8 @@ import Testing
         let current = [UInt8](repeating: 4, count: 64)
         var bits = current
         _ = part.decide(
-            fixture.parts(ofPage: 0).values, context: 64, page: 0, weights: [UInt16](repeating: 0, count: 64), stride: 64,
+            fixture.parts(ofPage: 0).values, context: 64, page: 0, weights: [UInt16](repeating: 0, count: 64),
+            stride: 64,
             current: current, into: &bits)
         #expect(bits[..<60].allSatisfy { $0 == 0 } && bits[60...].allSatisfy { $0 == 4 })
     }
@@ -353,7 +357,7 @@ import Testing
         ("qaq/min9", "min0 to min8"), ("qaq/max0", "max1 to max8"), ("qaq/n0", "n1 to n32"), ("qaq/n33", "n1 to n32"),
         ("qaq/o5", "o0 to o4"), ("qaq/o-1", "o0 to o4"), ("qaq/ek0", "ek0.0001 to ek1000"),
         ("qaq/ev1e5", "ev0.0001 to ev1000"), ("qaq/evnan", "min0 to min8"), ("qaq/h0", "h1 to h8"),
-        ("qaq/min5/max4", "min0 to min4"), ("qaq/token", "head or layer"), ("qaq/min1/min2", "say it once"),
+        ("qaq/min5/max4", "min0 to min4"), ("qaq/token", "head, layer or mixed"), ("qaq/min1/min2", "say it once"),
         ("qaq/head/layer", "say it once"), ("qaq/", "paper or code"), ("qaq/max", "max1 to max8"),
     ])
     func badParametersNameThePermittedRange(name: String, remedy: String) {

@@ -1,7 +1,7 @@
 public import KvasirCodecs
 
 /// How many bits the cached tokens have in one part of one layer, where they follow attention.
-public struct AdaptiveBits: Sendable, Hashable {
+public struct AdaptiveBits: Sendable {
     /// Index of the layer.
     public let layer: Int
     /// Keys, or values.
@@ -28,23 +28,6 @@ public struct AdaptiveBits: Sendable, Hashable {
     public var bitsPerValue: Double { part.bitsPerValue(meanBits: meanBits) }
     /// Bits for each value as the paper counts them.
     public var paperBitsPerValue: Double { part.paperBitsPerValue(meanBits: meanBits) }
-
-    mutating func add(_ other: AdaptiveBits) {
-        for bits in histogram.indices { histogram[bits] += other.histogram[bits] }
-        lowered += other.lowered
-        raised += other.raised
-    }
-
-    public static func == (first: AdaptiveBits, second: AdaptiveBits) -> Bool {
-        first.layer == second.layer && first.isKeys == second.isKeys && first.histogram == second.histogram
-            && first.lowered == second.lowered && first.raised == second.raised
-    }
-
-    public func hash(into hasher: inout Hasher) {
-        hasher.combine(layer)
-        hasher.combine(isKeys)
-        hasher.combine(histogram)
-    }
 }
 
 extension CacheSequence {

@@ -35,7 +35,8 @@ final class AdaptiveState: @unchecked Sendable {  // what threads share is behin
             feedback[place.layer] = LayerFeedback(units: place.part.units)
         }
         self.feedback = feedback
-        window = plan.adaptivePlaces.map { $0.part.isDecided && $0.part.followsAttention ? $0.part.window : 0 }.max() ?? 0
+        window =
+            plan.adaptivePlaces.map { $0.part.isDecided && $0.part.followsAttention ? $0.part.window : 0 }.max() ?? 0
         shared = Mutex(Shared(changes: [Changes](repeating: Changes(), count: plan.adaptivePlaces.count)))
     }
 

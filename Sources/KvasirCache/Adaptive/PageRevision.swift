@@ -31,7 +31,8 @@ struct PageRevision: ParallelWork {
             do throws(CacheError) {
                 try sequence.setBits(bits, raises: decision.raised > 0, page: page, place: place, state)
             } catch {
-                state.postpone(.init(page: page, place: place, bits: Array(UnsafeBufferPointer(start: bits, count: count))))
+                state.postpone(
+                    .init(page: page, place: place, bits: Array(UnsafeBufferPointer(start: bits, count: count))))
             }
         }
     }

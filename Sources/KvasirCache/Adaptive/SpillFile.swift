@@ -49,9 +49,9 @@ final class SpillFile {
         while chunks.count * slotsPerChunk < pages {
             let offset = off_t(chunks.count * chunkBytes)
             #if os(Linux)
-                let error = posix_fallocate(descriptor, offset, off_t(chunkBytes))
+            let error = posix_fallocate(descriptor, offset, off_t(chunkBytes))
             #else
-                let error = ftruncate(descriptor, offset + off_t(chunkBytes)) == 0 ? 0 : errno
+            let error = ftruncate(descriptor, offset + off_t(chunkBytes)) == 0 ? 0 : errno
             #endif
             guard error == 0 else { throw Self.failure("make room in", "the file of dropped planes", error) }
             let chunk = mmap(nil, chunkBytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, offset)

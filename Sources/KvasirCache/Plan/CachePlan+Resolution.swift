@@ -58,7 +58,17 @@ extension CachePlan {
                 "no effect of \(clauses.joined(separator: " and ")) on \(part): every layer stores them as floats already"
             ]
         }
-        return warning("keys", configuration.sinks.keys, configuration.recent.keys) { $0.exactKeys != nil }
+        let unmeasured = layers.contains { layer in
+            guard let part = layer.keys.adaptive else { return false }
+            return part.needsQueryNorms
+        }
+        let norms =
+            unmeasured
+            ? [
+                "how long the model's queries are is not known, so that keys keep all bits; it is measured when the model "
+                    + "is loaded, or once by 'kvasir calibrate qaq'"
+            ] : []
+        return norms + warning("keys", configuration.sinks.keys, configuration.recent.keys) { $0.exactKeys != nil }
             + warning("values", configuration.sinks.values, configuration.recent.values) { $0.exactValues != nil }
     }
 
@@ -166,7 +176,8 @@ extension CachePlan {
             longest = max(longest, tokens.longest)
             do throws(CodecError) {
                 let codec = try bind(try CodecRegistry.codec(named: "f16"))
-                return ExactPart(tokens: tokens, codec: codec, offset: Self.place(storage(codec).bytes, in: &windowBytes))
+                return ExactPart(
+                    tokens: tokens, codec: codec, offset: Self.place(storage(codec).bytes, in: &windowBytes))
             } catch {
                 throw Self.impossible(layer: layer, part: name, codec: "f16", error)
             }

@@ -32,7 +32,8 @@ struct LayerContexts {
     /// - Throws: `CacheError` if there are statistics for another number of layers.
     init(_ statistics: ModelStatistics, shape: CacheShape, instructionSet: InstructionSet) throws(CacheError) {
         let counts =
-            [statistics.rotary.count, statistics.means.count, statistics.queryNorms.count] + statistics.codebooks.values.map(\.count)
+            [statistics.rotary.count, statistics.means.count, statistics.queryNorms.count]
+            + statistics.codebooks.values.map(\.count)
         for count in counts where count != 0 && count != shape.layers {
             throw CacheError(
                 .impossibleLayer, received: "statistics of \(count) layers",

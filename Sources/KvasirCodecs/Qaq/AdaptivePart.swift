@@ -44,15 +44,23 @@ public struct AdaptivePart: Sendable {
     /// Whether bits of this part are ever decided about.
     public var isDecided: Bool { parameters.leastBits < parameters.mostBits && (followsAttention || norms != nil) }
 
+    /// Whether its bits would be decided about if it were known how long queries are.
+    public var needsQueryNorms: Bool {
+        !followsAttention && norms == nil && parameters.leastBits < parameters.mostBits
+    }
+
     let format: kv_qaq_format
     let parameters: QaqParameters
     /// The squared length of queries by unit, for keys; nil if it is not known, so that keys keep all bits.
     let norms: [Double]?
 
+    /// - Parameters:
+    ///   - norms: by KV head, for keys.
+    ///   - followsAttention: true for values.
     init(_ parameters: QaqParameters, shape: HeadShape, norms: [Double]?, followsAttention: Bool) {
         var format = kv_qaq_format()
         format.heads = kv_heads(kv_heads: UInt32(shape.kvHeads), head_size: UInt32(shape.headSize))
-        format.heads_per_unit = parameters.unit == .head ? 1 : UInt32(shape.kvHeads)
+        format.heads_per_unit = parameters.hasHeadUnits(ofKeys: !followsAttention) ? 1 : UInt32(shape.kvHeads)
         format.max_bits = UInt32(parameters.mostBits)
         let counts = parameters.outlierCounts(unitSize: Int(format.heads_per_unit) * shape.headSize)
         format.low_outliers = UInt32(counts.low)
@@ -69,8 +77,9 @@ public struct AdaptivePart: Sendable {
     // MARK: Memory
 
     /// Makes a part without tokens refer to its extent, and to its copy if the mode has one.
-    public func attach(_ extent: UnsafeMutableRawPointer, copy: UnsafeMutableRawPointer?, to part: UnsafeMutableRawPointer)
-    {
+    public func attach(
+        _ extent: UnsafeMutableRawPointer, copy: UnsafeMutableRawPointer?, to part: UnsafeMutableRawPointer
+    ) {
         let header = part.assumingMemoryBound(to: kv_qaq_header.self)
         header.pointee.planes = extent.assumingMemoryBound(to: UInt8.self)
         header.pointee.copies = copy

@@ -25,9 +25,10 @@ struct QaqCodec: CacheCodec {
         }
         let members = [
             member { _ in },
-            member { $0.mostBits = 8 }, member { $0.mostBits = 1 }, member { ($0.leastBits, $0.mostBits) = (3, 3) },
-            member { $0.outliers = 0 }, member { ($0.outliers, $0.mostBits) = (4, 6) },
-            member { $0.unit = $0.unit == .head ? .layer : .head }, member { $0.variant = .code },
+            member { $0.mostBits = 8 }, member { ($0.leastBits, $0.mostBits) = (0, 1) },
+            member { ($0.leastBits, $0.mostBits) = (3, 3) },
+            member { $0.outliers = 0 }, member { ($0.outliers, $0.mostBits) = (4, 5) },
+            member { $0.unit = .head }, member { $0.unit = .layer }, member { $0.variant = .code },
             member { $0.window = 1 }, member { $0.mode = .spill }, member { $0.mode = .full },
         ]
         return CodecFamily(
@@ -47,7 +48,7 @@ struct QaqCodec: CacheCodec {
                     remedy: "the layer has \(layer.shape.kvHeads); measure this model's with "
                         + "'\(CalibrationKind.queryNorms.command)'")
             }
-            norms = parameters.unit == .head ? measured.map(Double.init) : [Double(measured.max() ?? 0)]
+            norms = parameters.hasHeadUnits(ofKeys: true) ? measured.map(Double.init) : [Double(measured.max() ?? 0)]
         }
         return QaqKeys(
             try part(layer, norms: norms, followsAttention: false), instructionSet: layer.instructionSet)

@@ -1,4 +1,4 @@
-/// What may be said of `qaq`, with what is used where nothing is said.
+/// What may be said of `qaq`, with what is used where nothing is said: measured on the default model, docs/codecs/qaq.md.
 struct QaqParameters: Sendable, Hashable {
     /// How many bits the allowed error asks for.
     enum Variant: String, Sendable, CaseIterable {
@@ -14,24 +14,26 @@ struct QaqParameters: Sendable, Hashable {
         case head
         /// All KV heads of a token.
         case layer
+        /// One KV head for keys, all of them for values.
+        case mixed
     }
 
     /// The fewest bits of a token.
-    var leastBits = 1
+    var leastBits = 2
     /// The most bits of a token, which it has when it is stored.
-    var mostBits = 4
+    var mostBits = 6
     /// Rows of attention whose largest weight counts; the last tokens, one fewer, keep the most bits.
     var window = 5
     /// Values kept as they are, in percent of a unit.
     var outliers = 1.0
     /// The deviation of attention weights that errors of keys may cause.
-    var keyTarget = 0.1
+    var keyTarget = 0.003
     /// The deviation of a head's output that errors of values may cause.
-    var valueTarget = 0.1
+    var valueTarget = 0.04
     /// A token's bits change when they differ by this many.
     var hysteresis = 1
     var variant = Variant.paper
-    var unit = Unit.head
+    var unit = Unit.mixed
     var mode = AdaptiveMode.monotone
 
     static let bitRange = 0...8
@@ -84,7 +86,7 @@ struct QaqParameters: Sendable, Hashable {
         }
         if let unit = Unit(rawValue: parameter) {
             self.unit = unit
-            return "head or layer"
+            return "head, layer or mixed"
         }
         if let mode = AdaptiveMode(rawValue: parameter) {
             self.mode = mode
@@ -104,7 +106,7 @@ struct QaqParameters: Sendable, Hashable {
             throw CodecError(
                 reason: .unknownParameter, received: parameter,
                 remedy: "qaq takes min0 to min8, max1 to max8, n1 to n32, o0 to o4, ek and ev with 0.0001 to 1000, "
-                    + "h1 to h8, paper or code, head or layer, monotone, spill or full, "
+                    + "h1 to h8, paper or code, head, layer or mixed, monotone, spill or full, "
                     + "\(CodecRegistry.modifierList), each at most once")
         }
         return name
@@ -135,6 +137,9 @@ struct QaqParameters: Sendable, Hashable {
         }
         return value
     }
+
+    /// Whether keys, or values, have bits of their own for every head.
+    func hasHeadUnits(ofKeys isKeys: Bool) -> Bool { unit == .head || unit == .mixed && isKeys }
 
     /// Outliers at the lower end, and at the upper one, of a unit of `size` values.
     ///

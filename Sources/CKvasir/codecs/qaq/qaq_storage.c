@@ -45,6 +45,7 @@ typedef struct {
 static void most_extreme(const float *values, size_t size, float sign, size_t count, const uint8_t *taken,
                          candidate *found) {
     size_t have = 0;
+    if (count == 0) return;
     for (size_t i = 0; i < size; i++) {
         const float value = sign * values[i];
         if (taken[i] || (have == count && !(value > found[have - 1].value))) continue;
