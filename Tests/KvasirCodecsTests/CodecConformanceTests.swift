@@ -42,10 +42,11 @@ private let codingBudget: [String: Double] = [
 ]
 
 /// The same for `qaq` as tokens are stored: the mean square of the range of 128 normal values is 27, over cells squared, a
-/// twelfth of it; where the range is of more, a few of them are kept apart.
+/// twelfth of it; where the range is of 512 it is 37, unless a few of
+/// them are kept apart.
 private func adaptiveBudget(_ name: String) -> Double? {
     guard let match = name.firstMatch(of: /^qaq\/min\d\/max(\d)\//), let bits = Double(match.1) else { return nil }
-    return 2.4 * exp2(-2 * bits)
+    return (name.contains("/o0/") ? 3.2 : 2.4) * exp2(-2 * bits)
 }
 
 /// Every member of every family, then one of each with rotation if it takes that.

@@ -64,7 +64,7 @@ struct Explain: AsyncParsableCommand {
         instructionSet: InstructionSet
     ) throws -> AdaptiveFigures? {
         let bytes = try EvaluationFile.read(text)
-        let threads = try ComputeOptions().threadPool()
+        let threads = try ThreadPool(threadCount: ThreadPool.defaultThreadCount)
         let model = try file.load(calibrations: cache.statistics.calibration, threads: threads)
         let engine = try InferenceEngine(
             model: model, cache: configuration, contextLength: length, cacheBudget: budget ?? .max, threads: threads,

@@ -25,7 +25,7 @@ void kv_qaq_format_resolve(kv_qaq_format *format) {
     format->dropped_at = format->largest_at + places * sizeof(uint16_t);
     format->values_at = format->dropped_at + places / 2;
     format->indices_at = format->values_at + places * format->outliers * sizeof(uint16_t);
-    format->fixed_bytes = align_up(format->indices_at + places * format->outliers * format->index_bytes, 16);
+    format->fixed_bytes = align_up(format->indices_at + places * format->outliers * format->index_bytes, 64);
     format->planes_bytes = heads * kv_qaq_head_bytes(format);
 }
 
