@@ -42,7 +42,8 @@ struct Explain: AsyncParsableCommand {
             configuration, shape: info.cacheShape, statistics: statistics, instructionSet: instructionSet)
         let length = try InferenceEngine.contextLength(context.context, for: info)
         guard text == nil || plan.isAdaptive else {
-            throw ValidationError("--text shows bits that follow attention, which no layer of \(configuration) has")
+            throw UsageError(
+                message: "--text shows bits that follow attention, which no layer of \(configuration) has")
         }
         let adaptive = try text.map {
             try run($0, file: file, configuration, budget: budget, length: length, instructionSet: instructionSet)
