@@ -2,7 +2,7 @@
 public struct CacheError: Error, Equatable, CustomStringConvertible {
     /// What is wrong, without the values.
     public struct Reason: Sendable, Hashable {
-        private enum Kind { case malformedConfiguration, impossibleLayer, overBudget, outOfMemory }
+        private enum Kind { case malformedConfiguration, impossibleLayer, overBudget, outOfMemory, spillFailed }
         private let kind: Kind
 
         /// The configuration text does not parse, or names an unknown codec.
@@ -13,6 +13,8 @@ public struct CacheError: Error, Equatable, CustomStringConvertible {
         public static let overBudget = Reason(kind: .overBudget)
         /// The system gave no memory for a page.
         public static let outOfMemory = Reason(kind: .outOfMemory)
+        /// The file for dropped planes cannot be made, or not be made longer.
+        public static let spillFailed = Reason(kind: .spillFailed)
     }
 
     /// What is wrong.

@@ -11,7 +11,9 @@ public final class CacheSequence {
     /// Tokens that are cached in every layer.
     public private(set) var count = 0
 
-    private let pool: PagePool
+    let pool: PagePool
+    /// What is known beside the pages where bits follow attention; nil where they do not.
+    let adaptive: AdaptiveState?
     private var pages: [CachePage] = []
     /// The address of every page, as the kernels take them.
     private var addresses: [UnsafeRawPointer] = []
@@ -28,12 +30,17 @@ public final class CacheSequence {
             "the pool was made for another plan")
         self.plan = plan
         self.pool = pool
+        adaptive = plan.isAdaptive ? AdaptiveState(plan) : nil
         window = WindowPages(plan.window)
         local = WindowPages(plan.local)
     }
 
     /// Bytes of the pages the sequence holds.
-    public var bytes: Int { pages.count * plan.pageBytes + windowBytes + local.count * plan.localPageBytes }
+    public var bytes: Int {
+        pages.count * plan.fixedPageBytes + extentBytes + windowBytes + local.count * plan.localPageBytes
+    }
+
+    private var extentBytes: Int { plan.isAdaptive ? pages.reduce(0) { $0 + $1.extentBytes(plan) } : 0 }
 
     private var windowBytes: Int { window.count * plan.windowPageBytes }
 
@@ -41,6 +48,7 @@ public final class CacheSequence {
     public var footprint: CacheFootprint {
         var footprint = plan.footprint(forTokens: count)
         footprint.window = windowBytes
+        if plan.isAdaptive { countPlanes(into: &footprint) }
         footprint.slack += bytes - footprint.total
         return footprint
     }
@@ -56,6 +64,7 @@ public final class CacheSequence {
     ///     only.
     /// - Throws: `CacheError` if the pool does not allow it; the sequence is then as it was.
     public func reserve(_ additional: Int, inStepsOf step: Int = .max) throws(CacheError) {
+        try catchUp()
         try ownLastPage()
         let target = max(PageGeometry.pages(forTokens: count + additional), pages.count)
         let next = placed(afterStep: min(additional, step))
@@ -67,6 +76,7 @@ public final class CacheSequence {
         let missing = (packed: target - pages.count, window: missing(&window), local: missing(&local))
         if missing != (0, 0, 0) {
             let new = try pool.pages(packed: missing.packed, window: missing.window, local: missing.local)
+            try extend(pages + new.packed, to: next)
             for page in new.packed {
                 pages.append(page)
                 addresses.append(UnsafeRawPointer(page.memory))
@@ -74,10 +84,20 @@ public final class CacheSequence {
             window.add(spares: new.window)
             local.add(spares: new.local)
             for layer in plan.layers { layer.keys.reserve(positions: capacity) }
+        } else {
+            try extend(pages, to: next)
         }
         longestStep = min(additional, step)
         window.place(beside: addresses[..<next])
         local.place(beside: addresses[..<next])
+    }
+
+    /// Gives the pages of the next step room for planes: not those after it, because by then others will have shrunk.
+    private func extend(_ pages: [CachePage], to end: Int) throws(CacheError) {
+        guard let adaptive else { return }
+        try adaptive.reserveSpill(pages: end, plan)
+        let next = pages[min(count / PageGeometry.tokens, end)..<end]
+        if next.contains(where: \.extents.isEmpty) { try pool.addExtents(to: Array(next)) }
     }
 
     /// Makes the pages that are to be written this sequence's own: after a cut, another may hold them too.
@@ -86,7 +106,7 @@ public final class CacheSequence {
         guard count % PageGeometry.tokens != 0 else { return }
         if !isKnownUniquelyReferenced(&pages[last]) {
             let copy = try pool.pages(packed: 1, window: 0).packed[0]
-            copy.memory.copyMemory(from: pages[last].memory, byteCount: plan.pageBytes)
+            copy.memory.copyMemory(from: pages[last].memory, byteCount: plan.fixedPageBytes)
             replacePage(last, with: copy)
         }
         if window.isShared(last), let memory = window.memory(page: last) {
@@ -173,10 +193,25 @@ public final class CacheSequence {
     /// - Precondition: `length` is not above `count`.
     public func truncate(to length: Int) -> Int {
         precondition(length >= 0 && length <= count, "cannot cut \(count) tokens to \(length)")
+        let length = adaptive == nil ? length : cutAdaptive(to: length)
         count = plan.windowPageBytes > 0 ? window.restorable(length, start: plan.windowStart(at: length)) : length
         if plan.localPageBytes > 0 { count = local.restorable(count, start: plan.localStart(at: count)) }
         releaseUnused()
         return count
+    }
+
+    /// Prepares where bits follow attention for a cut and returns the length from which that and the windows can go on.
+    private func cutAdaptive(to length: Int) -> Int {
+        var (length, longer) = (length, -1)
+        while length != longer {
+            longer = length
+            if plan.windowPageBytes > 0 {
+                length = window.restorable(length, start: plan.windowStart(at: length))
+            }
+            length = undecided(length)
+        }
+        if length < count { length == 0 ? adaptive?.restart() : adaptive?.resetFeedback() }
+        return length
     }
 
     func page(_ index: Int) -> CachePage { pages[index] }

@@ -56,31 +56,41 @@ public final class PagePool: Sendable {
     func pages(
         packed: Int, window: Int, local: Int = 0
     ) throws(CacheError) -> (packed: [CachePage], window: [CachePage], local: [CachePage]) {
-        let wanted = packed * plan.pageBytes + window * plan.windowPageBytes + local * plan.localPageBytes
-        let total = inUse.add(wanted, ordering: .relaxed).newValue
+        let wanted = packed * plan.fixedPageBytes + window * plan.windowPageBytes + local * plan.localPageBytes
+        try take(wanted)
+        // What is counted and does not come to be.
+        var missing = wanted
+        do throws(CacheError) {
+            let pages = (
+                packed: try create(packed, bytes: plan.fixedPageBytes, missing: &missing),
+                window: try create(window, bytes: plan.windowPageBytes, missing: &missing),
+                local: try create(local, bytes: plan.localPageBytes, missing: &missing)
+            )
+            return pages
+        } catch {
+            // Those that exist subtract themselves as they go.
+            giveBack(missing)
+            throw error
+        }
+    }
+
+    /// Counts bytes that will be allocated as in use.
+    ///
+    /// - Throws: `CacheError` if the budget does not allow for them; nothing is counted then.
+    func take(_ bytes: Int) throws(CacheError) {
+        let total = inUse.add(bytes, ordering: .relaxed).newValue
         guard total <= budget else {
-            inUse.subtract(wanted, ordering: .relaxed)
+            inUse.subtract(bytes, ordering: .relaxed)
             throw CacheError(
                 .overBudget, received: "cache of \(ByteCount(total))",
                 detail:
                     "the budget is \(ByteCount(budget)); raise --cache-budget, shorten the context or store fewer bits")
         }
-        // What is counted and does not come to be.
-        var missing = wanted
-        do throws(CacheError) {
-            let pages = (
-                packed: try create(packed, bytes: plan.pageBytes, missing: &missing),
-                window: try create(window, bytes: plan.windowPageBytes, missing: &missing),
-                local: try create(local, bytes: plan.localPageBytes, missing: &missing)
-            )
-            highest.max(total, ordering: .relaxed)
-            return pages
-        } catch {
-            // Those that exist subtract themselves as they go.
-            inUse.subtract(missing, ordering: .relaxed)
-            throw error
-        }
+        highest.max(total, ordering: .relaxed)
     }
+
+    /// Counts bytes as free again.
+    func giveBack(_ bytes: Int) { inUse.subtract(bytes, ordering: .relaxed) }
 
     private func create(_ count: Int, bytes: Int, missing: inout Int) throws(CacheError) -> [CachePage] {
         var pages: [CachePage] = []
@@ -99,9 +109,10 @@ public final class PagePool: Sendable {
         return pages
     }
 
-    fileprivate func release(_ memory: UnsafeMutableRawPointer, bytes: Int) {
-        free(memory)
-        inUse.subtract(bytes, ordering: .relaxed)
+    fileprivate func release(_ page: CachePage, bytes: Int) {
+        let extents = page.extents.isEmpty ? 0 : page.releaseExtents(plan)
+        free(page.memory)
+        giveBack(bytes + extents)
     }
 }
 
@@ -112,6 +123,8 @@ public final class PagePool: Sendable {
 /// again for other tokens.
 final class CachePage: @unchecked Sendable {  // written by its only owner, read by all
     let memory: UnsafeMutableRawPointer
+    /// Planes of the parts whose bits follow attention; none before tokens are stored there.
+    var extents = UnsafeMutableBufferPointer<Extent>(start: nil, count: 0)
     private let bytes: Int
     private let pool: PagePool
 
@@ -121,5 +134,5 @@ final class CachePage: @unchecked Sendable {  // written by its only owner, read
         self.pool = pool
     }
 
-    deinit { pool.release(memory, bytes: bytes) }
+    deinit { pool.release(self, bytes: bytes) }
 }

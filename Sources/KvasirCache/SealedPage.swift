@@ -18,8 +18,8 @@ public struct SealedPage: @unchecked Sendable {  // what it refers to is only re
 }
 
 extension CacheSequence {
-    /// Pages that are full.
-    public var sealedPages: Int { count / PageGeometry.tokens }
+    /// Pages that are full and never change again; none where the plan does not share pages.
+    public var sealedPages: Int { plan.sharesPages ? count / PageGeometry.tokens : 0 }
 
     /// Whether the cached tokens fill their pages and nothing is reserved behind them: pages of others can follow.
     public var endsWithAFullPage: Bool { count == capacity }

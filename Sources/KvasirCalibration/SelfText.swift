@@ -40,6 +40,11 @@ public struct SelfText {
         measurement.tokens += try generate(on: engine, onToken: { _, _ in }).reduce(0) { $0 + $1.count }
     }
 
+    /// Generates the text, for a measurement that sees every step of the engine.
+    ///
+    /// - Throws: whatever the engine throws.
+    public func run(on engine: InferenceEngine) throws { _ = try generate(on: engine, onToken: { _, _ in }) }
+
     private func generate(on engine: InferenceEngine, onToken: (Int, Int) -> Void) throws -> [CacheSequence] {
         let length = min(length, engine.contextLength)
         var generator = SeededGenerator(seed: seed)

@@ -80,6 +80,9 @@ public protocol PageCodec: Sendable {
     /// What the codec reads beside its pages.
     var sharedTables: [CodecTable] { get }
 
+    /// How the part's tokens come to have different numbers of bits; nil as a rule, where all have the same.
+    var adaptive: AdaptivePart? { get }
+
     /// Stores one token.
     ///
     /// - Parameters:
@@ -114,6 +117,8 @@ public protocol PageCodec: Sendable {
 extension PageCodec {
     /// Nothing, as a rule.
     public var sharedTables: [CodecTable] { [] }
+    /// All tokens alike.
+    public var adaptive: AdaptivePart? { nil }
     /// Every token by itself.
     public var groupTokens: Int { 1 }
     /// None.

@@ -66,6 +66,7 @@ public enum CodecRegistry {
         KiviCodec.family(bits: 2),
         CoupledCodec.family,
         AlignedCodec.family,
+        QaqCodec.family,
     ]
 
     /// The names of all members before the first slash: what a misspelt name is compared with.

@@ -14,11 +14,13 @@ public struct LayerContext: Sendable {
     public let mean: KeyMean?
     /// The codebooks that were measured.
     public let codebooks: [CalibrationKind: LayerCodebooks]
+    /// How long queries are, by KV head: see `ModelStatistics.queryNorms`; nil if it was not measured.
+    public let queryNorms: [Float]?
 
     /// Describes a layer.
     public init(
         shape: HeadShape, instructionSet: InstructionSet, rotary: RotaryEmbedding? = nil, turns: RotaryTurns? = nil,
-        mean: KeyMean? = nil, codebooks: [CalibrationKind: LayerCodebooks] = [:]
+        mean: KeyMean? = nil, codebooks: [CalibrationKind: LayerCodebooks] = [:], queryNorms: [Float]? = nil
     ) {
         self.shape = shape
         self.instructionSet = instructionSet
@@ -27,6 +29,7 @@ public struct LayerContext: Sendable {
         self.turns = turns
         self.mean = mean
         self.codebooks = codebooks
+        self.queryNorms = queryNorms
     }
 }
 

@@ -1,4 +1,5 @@
 public import KvasirCache
+internal import KvasirCodecs
 public import KvasirModels
 public import KvasirNumerics
 
@@ -56,9 +57,17 @@ public final class InferenceEngine {
         self.threads = threads
         instructionSets = [instructionSet, cacheInstructionSet ?? instructionSet]
         self.contextLength = try Self.contextLength(contextLength, for: info)
+        var statistics = try model.statistics(for: cache)
+        var warnings: [String] = []
+        if statistics.queryNorms.isEmpty, cache.calibrations.contains(.queryNorms) {
+            statistics.queryNorms = try model.shortQueryNorms(threads: threads, instructionSet: instructionSet)
+            warnings.append(
+                "how long the model's queries are was measured on a short built-in text; 'kvasir calibrate qaq' measures "
+                    + "it once, on more")
+        }
         plan = try CachePlan(
-            cache, shape: info.cacheShape, statistics: try model.statistics(for: cache),
-            instructionSet: cacheInstructionSet ?? instructionSet)
+            cache, shape: info.cacheShape, statistics: statistics,
+            instructionSet: cacheInstructionSet ?? instructionSet, warnings: warnings)
         calibrationDigests = try model.calibrationDigests(for: cache)
         pool = PagePool(plan: plan, budget: cacheBudget)
         operations = Operations(plan: plan, instructionSet: instructionSet, threads: threads, precision: precision)
@@ -91,6 +100,12 @@ public final class InferenceEngine {
     public var inputMaxima: InputMaxima? {
         get { operations.inputMaxima }
         set { operations.inputMaxima = newValue }
+    }
+
+    /// Sees the queries of all layers of every step, for calibration; nil for none.
+    var queryNorms: QueryNorms? {
+        get { operations.queryNorms }
+        set { operations.queryNorms = newValue }
     }
 
     /// Creates a sequence without tokens.

@@ -195,14 +195,15 @@ import Testing
             var end = 0
             for layer in plan.layers {
                 for (offset, bytes) in [
-                    (layer.keyOffset, layer.keys.storage.bytes), (layer.valueOffset, layer.values.storage.bytes),
+                    (layer.keyOffset, layer.keys.adaptive?.fixedBytes ?? layer.keys.storage.bytes),
+                    (layer.valueOffset, layer.values.adaptive?.fixedBytes ?? layer.values.storage.bytes),
                 ] {
                     #expect(offset % PageGeometry.alignment == 0)
                     #expect(offset >= end)
                     end = offset + bytes
                 }
             }
-            #expect(end <= plan.pageBytes && plan.pageBytes - end < PageGeometry.alignment)
+            #expect(end <= plan.fixedPageBytes && plan.fixedPageBytes - end < PageGeometry.alignment)
         }
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import KvasirNumerics
 import Testing
 
@@ -14,6 +15,8 @@ private func attentionBudget(of codec: any CacheCodec) -> Double {
     // Products of a query with centroids have 16 bits for the largest of all groups together: with 64 groups 0.17 % of a
     // score.
     if codec.hasLearnedBasis { return codec.name.hasSuffix("/post") ? 3e-3 : 4e-6 }
+    // Planes are put together to floats, to which a value of the twin is rounded in another place.
+    if codec.name.hasPrefix("qaq") { return 4e-6 }
     guard isDense(codec) || codec.name.hasPrefix("aligned") else { return 1e-2 }
     return codec.name.hasSuffix("/rot") ? 4e-6 : 2e-6
 }
@@ -38,6 +41,14 @@ private let codingBudget: [String: Double] = [
     // The mean square of the range of 32 (64) normal values is 17.6 (22.7): over steps squared, a twelfth of it.
     "kivi4/g32": 0.0067, "kivi4/g64": 0.0086, "kivi2/g32": 0.17, "kivi2/g64": 0.22,
 ]
+
+/// The same for `qaq` as tokens are stored: the mean square of the range of 128 normal values is 27, over cells squared, a
+/// twelfth of it; where the range is of 512 it is 37, unless a few of
+/// them are kept apart.
+private func adaptiveBudget(_ name: String) -> Double? {
+    guard let match = name.firstMatch(of: /^qaq\/min\d\/max(\d)\//), let bits = Double(match.1) else { return nil }
+    return (name.contains("/o0/") ? 3.2 : 2.4) * exp2(-2 * bits)
+}
 
 /// Every member of every family, then one of each with rotation if it takes that.
 private let members: [any CacheCodec] =
@@ -135,7 +146,8 @@ private func hasWideRange(_ codec: any CacheCodec) -> Bool {
             .replacing(/\/r\d+/, with: "")
         // Rotation itself rounds.
         let allowed = max(
-            try #require(codingBudget[plain], "a codec has an error budget"), codec is RotatedCodec ? 1e-13 : 0)
+            try #require(codingBudget[plain] ?? adaptiveBudget(plain), "a codec has an error budget"),
+            codec is RotatedCodec ? 1e-13 : 0)
         let keys = (0..<128).flatMap(fixture.decodedKey)
         let values = (0..<128).flatMap(fixture.decodedValue)
         let (keyError, valueError) = (
@@ -189,6 +201,8 @@ private func hasWideRange(_ codec: any CacheCodec) -> Bool {
     @Test(arguments: members.indices)
     func encodingIsIdempotent(member: Int) throws {
         let codec = members[member]
+        // The middles of the outermost cells are the ends of another range, whose cells are others.
+        if adaptiveBudget(codec.name) != nil { return }
         let shape = HeadShape(kvHeads: 2, headSize: 80)
         let first = try CodecFixture(codec: codec, shape: shape, tokens: 70, instructionSet: .generic) {
             $0.normalsWithOutliers($1)

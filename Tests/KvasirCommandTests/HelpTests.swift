@@ -8,7 +8,8 @@ struct HelpTests {
     static let commands =
         [
             "", "generate", "chat", "models", "pull", "explain", "codecs", "calibrate", "calibrate center",
-            "calibrate coupled", "calibrate smoothquant", "evaluate", "evaluate perplexity", "evaluate divergence",
+            "calibrate coupled", "calibrate qaq", "calibrate smoothquant", "evaluate", "evaluate perplexity",
+            "evaluate divergence",
             "evaluate tasks", "evaluate needle", "evaluate generation", "evaluate normality", "evaluate entropy",
             "bench",
             "report", "reproduce", "reproduce nqkv",

@@ -16,6 +16,7 @@
 #include "kv_ops.h"
 #include "kv_pages.h"
 #include "kv_process.h"
+#include "kv_qaq.h"
 #include "kv_rotation.h"
 #include "kv_weights.h"
 

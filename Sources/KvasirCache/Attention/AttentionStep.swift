@@ -9,6 +9,8 @@ struct AttentionStep {
     let softmax: UnsafePointer<kv_ops_kernels>
     let queries: FloatMatrix
     let output: FloatMatrix
+    /// The rows that decisions about bits depend on; nil if none does.
+    let feedback: AttentionFeedback?
 
     /// Where row `row` of a KV head starts in a matrix of tokens x (query heads x head size).
     func address(of row: Int, head: Int, _ tile: AttentionTile, in matrix: FloatMatrix) -> UnsafeMutablePointer<Float> {

@@ -10,13 +10,26 @@ public struct AttentionSegment {
     public let firstRow: Int
     /// New tokens.
     public let tokens: Int
+    /// New tokens before these, which are stored but not counted either.
+    let storedBefore: Int
 
     /// Creates a segment.
     public init(sequence: CacheSequence, firstRow: Int, tokens: Int) {
+        self.init(sequence: sequence, firstRow: firstRow, tokens: tokens, storedBefore: 0)
+    }
+
+    init(sequence: CacheSequence, firstRow: Int, tokens: Int, storedBefore: Int) {
         self.sequence = sequence
         self.firstRow = firstRow
         self.tokens = tokens
+        self.storedBefore = storedBefore
     }
+
+    /// The first token's position in the sequence.
+    var position: Int { sequence.count + storedBefore }
+
+    /// Tokens the last one attends to.
+    var context: Int { position + tokens }
 }
 
 /// Causal attention on packed pages, in two phases: scores of the whole row, softmax, then the mix of the values.
@@ -38,7 +51,7 @@ public final class CacheAttention {
     private static let longestTile = 32
 
     private let plan: CachePlan
-    private let threads: ThreadPool
+    let threads: ThreadPool
     private let softmax: UnsafePointer<kv_ops_kernels>
 
     private var tiles: [AttentionTile] = []
@@ -47,6 +60,8 @@ public final class CacheAttention {
     private var exactQueries = AlignedBuffer<UInt8>(zeroed: 0)
     private var exactScores = AlignedBuffer<Float>(zeroed: 0)
     private var scores = AlignedBuffer<Float>(zeroed: 0)
+    /// Weights of rows that are handed back, of layers with a window.
+    private var keptWeights = AlignedBuffer<Float>(zeroed: 0)
     private var sums = AlignedBuffer<Float>(zeroed: 0)
     private var maxima = AlignedBuffer<Float>(zeroed: 0)
     private var totals = AlignedBuffer<Float>(zeroed: 0)
@@ -66,7 +81,7 @@ public final class CacheAttention {
     /// Bytes of the work buffers.
     public var workBytes: Int {
         queries.byteCount + exactQueries.byteCount + scores.byteCount + exactScores.byteCount + sums.byteCount
-            + maxima.byteCount + totals.byteCount + choices.byteCount
+            + maxima.byteCount + totals.byteCount + choices.byteCount + keptWeights.byteCount
     }
 
     /// Computes the attention outputs of one layer for all segments of a step.
@@ -80,8 +95,19 @@ public final class CacheAttention {
     public func attend(
         layer: Int, queries: FloatMatrix, factor: Float, segments: [AttentionSegment], output: FloatMatrix
     ) {
+        let layer = plan.layers[layer]
         let step = AttentionStep(
-            layer: plan.layers[layer], shape: plan.shape, softmax: softmax, queries: queries, output: output)
+            layer: layer, shape: plan.shape, softmax: softmax, queries: queries, output: output,
+            feedback: AttentionFeedback(layer))
+        if layer.isAdaptive {
+            attendInPieces(step, factor: factor, segments: segments)
+        } else {
+            attendTogether(step, factor: factor, segments: segments)
+        }
+    }
+
+    /// Computes the outputs of segments that all read the cache as it is.
+    func attendTogether(_ step: AttentionStep, factor: Float, segments: [AttentionSegment]) {
         makeTiles(segments)
         if tiles.count * plan.shape.heads.kvHeads >= 2 * threads.threadCount {
             attendWholeRows(step, factor: factor)
@@ -94,7 +120,7 @@ public final class CacheAttention {
     /// Cuts the segments into tiles of query tokens whose scores a thread can hold.
     private func makeTiles(_ segments: [AttentionSegment]) {
         for segment in segments where segment.tokens > 0 {
-            let context = segment.sequence.count + segment.tokens
+            let context = segment.context
             precondition(context <= segment.sequence.capacity, "the new tokens were not stored")
             let rowScores = PageGeometry.pages(forTokens: context) * PageGeometry.tokens * plan.shape.groupSize
             let length = min(max(Self.scoresPerWorker / rowScores, 1), Self.longestTile)
@@ -102,7 +128,7 @@ public final class CacheAttention {
                 tiles.append(
                     AttentionTile(
                         sequence: segment.sequence, firstRow: segment.firstRow + first,
-                        tokens: min(length, segment.tokens - first), position: segment.sequence.count + first))
+                        tokens: min(length, segment.tokens - first), position: segment.position + first))
             }
         }
     }
@@ -147,6 +173,8 @@ public final class CacheAttention {
         maxima.reserve(kvHeads * ranges * rows)
         totals.reserve(kvHeads * ranges * rows)
         choices.reserve(kvHeads * rows * step.layer.choiceBytes)
+        let keepsWeights = step.layer.exactValues != nil && step.notesWeights(of: tile)
+        if keepsWeights { keptWeights.reserve(kvHeads * rows * tile.paddedContext) }
         // Several ranges to an item, so that what is read ahead is mostly used by the thread that asked for it; few enough
         // that a thread which loses its processor holds up a small part.
         let rangesPerItem = max(kvHeads * ranges / (Self.itemsPerThread * threads.threadCount), 1)
@@ -154,7 +182,8 @@ public final class CacheAttention {
         let work = RangeWork(
             step: step, tile: tile, rows: rows, ranges: ranges, rangesPerItem: rangesPerItem, queries: queries.pointer,
             scores: scores.pointer, sums: sums.pointer, maxima: maxima.pointer, totals: totals.pointer,
-            choices: choices.pointer, window: reserveWindow(step, rows: rows, preparations: kvHeads))
+            choices: choices.pointer, window: reserveWindow(step, rows: rows, preparations: kvHeads),
+            weights: keepsWeights ? keptWeights.pointer : scores.pointer)
         for head in 0..<kvHeads {
             step.prepare(
                 tile, head: head, factor: factor, into: work.queries(of: head), work.window.queries(of: head))

@@ -17,6 +17,8 @@ struct RangeWork {
     /// Of selective values, [KV head][row]: what is read.
     let choices: UnsafeMutablePointer<UInt8>
     let window: WindowBuffers
+    /// The weights as they were before those of f16 copies were taken out, where rows are handed back; else the scores.
+    let weights: UnsafeMutablePointer<Float>
 
     func queries(of head: Int) -> UnsafeMutablePointer<UInt8> {
         queries + head * rows * step.layer.keys.queryBytes
@@ -120,6 +122,12 @@ struct RangeWork {
             return
         }
         let scores = scores(of: head) + start
+        if weights != self.scores {
+            let kept = weights + head * rows * tile.paddedContext + start
+            for row in 0..<rows {
+                (kept + row * tile.paddedContext).update(from: scores + row * tile.paddedContext, count: end - start)
+            }
+        }
         if let exactSums {
             step.mixWindow(
                 tile, head: head, from: start, to: end, weights: scores, stride: tile.paddedContext,
@@ -136,6 +144,9 @@ struct RangeWork {
         let size = step.shape.heads.headSize
         for row in 0..<rows {
             let place = (head * ranges * rows + row) * size
+            step.noteWeights(
+                tile, head: head, row: row, weights: weights + (head * rows + row) * tile.paddedContext,
+                total: total(head: head, row: row))
             addRanges(sums + place)
             let exact = exactSums.map { $0 + place }
             if let exact { addRanges(exact) }

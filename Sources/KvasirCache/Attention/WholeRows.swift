@@ -56,6 +56,9 @@ struct WholeRows: ParallelWork {
             }
         }
         step.choose(tile, head: head, weights: scores, stride: stride, totals: totals, into: choices)
+        for row in 0..<rowCount {
+            step.noteWeights(tile, head: head, row: row, weights: scores + row * stride, total: totals[row])
+        }
         var start = begin
         while start < tile.context {
             let end = tile.endOfRange(from: start)

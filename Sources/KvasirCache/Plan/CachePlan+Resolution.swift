@@ -58,7 +58,17 @@ extension CachePlan {
                 "no effect of \(clauses.joined(separator: " and ")) on \(part): every layer stores them as floats already"
             ]
         }
-        return warning("keys", configuration.sinks.keys, configuration.recent.keys) { $0.exactKeys != nil }
+        let unmeasured = layers.contains { layer in
+            guard let part = layer.keys.adaptive else { return false }
+            return part.needsQueryNorms
+        }
+        let norms =
+            unmeasured
+            ? [
+                "how long the model's queries are is not known, so that keys keep all bits; it is measured when the model "
+                    + "is loaded, or once by 'kvasir calibrate qaq'"
+            ] : []
+        return norms + warning("keys", configuration.sinks.keys, configuration.recent.keys) { $0.exactKeys != nil }
             + warning("values", configuration.sinks.values, configuration.recent.values) { $0.exactValues != nil }
     }
 
@@ -72,6 +82,7 @@ extension CachePlan {
         private var windowBytes = 0
         private var sinks = 0
         private var longest = 0
+        private(set) var adaptivePlaces: [AdaptivePlace] = []
 
         init(_ configuration: CacheConfiguration, contexts: LayerContexts, shape: CacheShape) {
             self.configuration = configuration
@@ -107,15 +118,28 @@ extension CachePlan {
             let valueTokens = exactTokens(
                 of: values, codecs.values, sinks: configuration.sinks.values, recent: configuration.recent.values)
             let window = self.shape.window(layer: index)
-            func place(_ storage: PartStorage) -> Int {
-                window == nil
-                    ? Self.place(storage, in: &packedBytes) : Self.place(storage, in: &localBytes)
+            func place(_ codec: any PageCodec, isKeys: Bool, name: String) throws(CacheError) -> Int {
+                guard let part = codec.adaptive else {
+                    return window == nil
+                        ? Self.place(codec.storage.bytes, in: &packedBytes)
+                        : Self.place(codec.storage.bytes, in: &localBytes)
+                }
+                guard window == nil else {
+                    throw CacheError(
+                        .impossibleLayer, received: "layer \(index), \(isKeys ? "K" : "V")=\(name)",
+                        detail: "bits that follow attention do not go with a sliding window; "
+                            + "write 'layers \(index)=lm3/b128/rot' or another codec for such layers")
+                }
+                let offset = Self.place(part.fixedBytes, in: &packedBytes)
+                adaptivePlaces.append(AdaptivePlace(layer: index, isKeys: isKeys, offset: offset, part: part))
+                return offset
             }
             return Layer(
                 index: index, keyName: codecs.keys.name, valueName: codecs.values.name, deviation: codecs.deviation,
-                slidingWindow: window, keys: keys, values: values,
-                keyOffset: place(keys.storage),
-                valueOffset: place(values.storage),
+                slidingWindow: window, isAdaptive: keys.adaptive != nil || values.adaptive != nil, keys: keys,
+                values: values,
+                keyOffset: try place(keys, isKeys: true, name: codecs.keys.name),
+                valueOffset: try place(values, isKeys: false, name: codecs.values.name),
                 exactKeys: try part(keyTokens, index, "K", storage: \.storage) { (codec) throws(CodecError) in
                     try codec.keys(of: context)
                 },
@@ -152,15 +176,16 @@ extension CachePlan {
             longest = max(longest, tokens.longest)
             do throws(CodecError) {
                 let codec = try bind(try CodecRegistry.codec(named: "f16"))
-                return ExactPart(tokens: tokens, codec: codec, offset: Self.place(storage(codec), in: &windowBytes))
+                return ExactPart(
+                    tokens: tokens, codec: codec, offset: Self.place(storage(codec).bytes, in: &windowBytes))
             } catch {
                 throw Self.impossible(layer: layer, part: name, codec: "f16", error)
             }
         }
 
-        private static func place(_ storage: PartStorage, in bytes: inout Int) -> Int {
+        private static func place(_ size: Int, in bytes: inout Int) -> Int {
             let offset = bytes
-            bytes += (storage.bytes + PageGeometry.alignment - 1) / PageGeometry.alignment * PageGeometry.alignment
+            bytes += (size + PageGeometry.alignment - 1) / PageGeometry.alignment * PageGeometry.alignment
             return offset
         }
 

@@ -53,6 +53,8 @@ public struct CachePlan: Sendable {
         public let deviation: String?
         /// Tokens that a query attends to, itself included; nil for all.
         public let slidingWindow: Int?
+        /// Whether bits of its keys or values follow attention.
+        let isAdaptive: Bool
         /// The codec for keys.
         public let keys: any KeyCodec
         /// The codec for values.
@@ -93,7 +95,14 @@ public struct CachePlan: Sendable {
     /// What the user should know of the configuration with this model, a line each; the command line prints them.
     public let warnings: [String]
     /// Size of a page: `PageGeometry.tokens` tokens, all layers without a sliding window, keys and values.
-    public let pageBytes: Int
+    ///
+    /// Where bits follow attention it is the most a page takes: every token with all bits, as when it is stored. What is
+    /// planned and promised is reckoned with it; what a page takes in fact falls as bits do.
+    public var pageBytes: Int { fixedPageBytes + extentBytes }
+    /// The bytes of a page that do not depend on its tokens.
+    let fixedPageBytes: Int
+    /// The parts whose bits follow attention, by layer, keys before values.
+    let adaptivePlaces: [AdaptivePlace]
     /// Size of a local page: the same tokens, the layers with a sliding window; 0 if no layer has one.
     ///
     /// A sequence holds those of its end only.
@@ -146,7 +155,8 @@ public struct CachePlan: Sendable {
         var seen: Set<ObjectIdentifier> = []
         sharedTables = layers.flatMap { $0.keys.sharedTables + $0.values.sharedTables }
             .filter { seen.insert($0.identity).inserted }
-        pageBytes = layout.pageBytes
+        fixedPageBytes = layout.pageBytes
+        adaptivePlaces = layout.adaptivePlaces
         window = layout.window
         local = layout.local
     }
@@ -165,11 +175,11 @@ public struct CachePlan: Sendable {
     /// The first token that a query at `position` reads in layers with a sliding window.
     func localStart(at position: Int) -> Int { max(position + 1 - (shape.windows.compactMap { $0 }.max() ?? 0), 0) }
 
-    /// Bits for each cached key value, averaged over the layers, every overhead counted.
-    public var bitsPerValueK: Double { bits(\.keys.storage) }
+    /// Bits for each cached key value, averaged over the layers, every overhead counted; where bits follow attention, the most.
+    public var bitsPerValueK: Double { bits(\.keys) }
 
-    /// Bits for each cached value, averaged over the layers, every overhead counted.
-    public var bitsPerValueV: Double { bits(\.values.storage) }
+    /// Bits for each cached value, averaged over the layers, every overhead counted; where bits follow attention, the most.
+    public var bitsPerValueV: Double { bits(\.values) }
 
     /// Bytes of tables beside the pages where the longest sequence has `tokens` tokens.
     public func tableBytes(_ purpose: CodecTable.Purpose, forTokens tokens: Int) -> Int {
@@ -182,9 +192,9 @@ public struct CachePlan: Sendable {
         return Double(tableBytes(.codebooks, forTokens: tokens) * 8) / Double(max(values, 1))
     }
 
-    private func bits(_ storage: (Layer) -> PartStorage) -> Double {
+    private func bits(_ codec: (Layer) -> any PageCodec) -> Double {
         // One division, so that equal layers give exactly what one of them does.
-        let bytes = layers.reduce(0) { $0 + storage($1).bytes }
+        let bytes = layers.reduce(0) { $0 + codec($1).storage.bytes + (codec($1).adaptive?.copyBytes ?? 0) }
         return Double(bytes * 8) / Double(PageGeometry.tokens * shape.heads.width * max(layers.count, 1))
     }
 
@@ -262,6 +272,7 @@ public struct CachePlan: Sendable {
         }
         let pages = PageGeometry.pages(forTokens: tokens)
         result.window = window.bytes(ofPages: pages)
+        result.window += adaptivePlaces.reduce(0) { $0 + $1.part.copyBytes } * tokens / PageGeometry.tokens
         result.slack = bytes(forTokens: tokens) - result.total
         return result
     }
@@ -277,7 +288,7 @@ public struct CacheFootprint: Sendable, Hashable {
     public var valueCodes = 0
     /// Scales of the values.
     public var valueScales = 0
-    /// Pages of f16 copies, for the first and the last tokens.
+    /// f16 copies: of the first and the last tokens, and those that bits are raised from.
     public var window = 0
     /// Slots of the last page that hold no token yet, and padding between parts.
     public var slack = 0

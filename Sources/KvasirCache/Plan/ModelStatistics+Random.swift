@@ -11,6 +11,11 @@ extension ModelStatistics {
     ) throws(CodecError) -> ModelStatistics {
         var statistics = ModelStatistics(rotary: rotary)
         for kind in configuration.calibrations {
+            if kind == .queryNorms {
+                // Those of queries with a variance of 1.
+                let norms = [Float](repeating: 1, count: shape.heads.kvHeads)
+                statistics.queryNorms = [[Float]](repeating: norms, count: shape.layers)
+            }
             guard case .coupled(let scheme, _) = kind else { continue }
             let codebooks = LayerCodebooks(
                 keys: try .random(scheme, shape: shape.heads, seed: 5),

@@ -9,14 +9,19 @@ public struct ModelStatistics: Sendable, Hashable {
     public var means: [[Float]]
     /// The codebooks of each layer.
     public var codebooks: [CalibrationKind: [LayerCodebooks]]
+    /// How long queries are, by layer and KV head: the 90th percentile of the squared length of a query of the head's group
+    /// as scores use it, after rotary embedding and times the factor of scores; empty if not measured.
+    public var queryNorms: [[Float]]
 
     /// Nothing, or what there is.
     public init(
-        rotary: [RotaryEmbedding] = [], means: [[Float]] = [], codebooks: [CalibrationKind: [LayerCodebooks]] = [:]
+        rotary: [RotaryEmbedding] = [], means: [[Float]] = [], codebooks: [CalibrationKind: [LayerCodebooks]] = [:],
+        queryNorms: [[Float]] = []
     ) {
         self.rotary = rotary
         self.means = means
         self.codebooks = codebooks
+        self.queryNorms = queryNorms
     }
 }
 
@@ -26,7 +31,9 @@ struct LayerContexts {
 
     /// - Throws: `CacheError` if there are statistics for another number of layers.
     init(_ statistics: ModelStatistics, shape: CacheShape, instructionSet: InstructionSet) throws(CacheError) {
-        let counts = [statistics.rotary.count, statistics.means.count] + statistics.codebooks.values.map(\.count)
+        let counts =
+            [statistics.rotary.count, statistics.means.count, statistics.queryNorms.count]
+            + statistics.codebooks.values.map(\.count)
         for count in counts where count != 0 && count != shape.layers {
             throw CacheError(
                 .impossibleLayer, received: "statistics of \(count) layers",
@@ -58,7 +65,8 @@ struct LayerContexts {
                 LayerContext(
                     shape: shape.heads, instructionSet: instructionSet, rotary: rotary,
                     turns: rotary.flatMap { turns[$0] }, mean: mean,
-                    codebooks: statistics.codebooks.mapValues { $0[layer] }))
+                    codebooks: statistics.codebooks.mapValues { $0[layer] },
+                    queryNorms: statistics.queryNorms.isEmpty ? nil : statistics.queryNorms[layer]))
         }
         self.contexts = contexts
     }

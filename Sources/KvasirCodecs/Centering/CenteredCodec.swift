@@ -74,6 +74,7 @@ private struct CenteredKeys: KeyCodec {
     var storage: PartStorage { base.storage }
     var groupTokens: Int { base.groupTokens }
     var residualTokens: Int { base.residualTokens }
+    var adaptive: AdaptivePart? { base.adaptive }
     var sharedTables: [CodecTable] { base.sharedTables + [rotary.table] }
     var queryBytes: Int { base.queryBytes + 2 * rotary.keys.queryBytes }
 

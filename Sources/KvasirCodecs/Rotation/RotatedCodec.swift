@@ -109,6 +109,7 @@ struct RotatedKeys: KeyCodec {
     var storage: PartStorage { base.storage }
     var groupTokens: Int { base.groupTokens }
     var residualTokens: Int { base.residualTokens }
+    var adaptive: AdaptivePart? { base.adaptive }
     var sharedTables: [CodecTable] { base.sharedTables }
     var queryBytes: Int { base.queryBytes }
 
@@ -150,6 +151,7 @@ struct RotatedValues: ValueCodec {
     var storage: PartStorage { base.storage }
     var groupTokens: Int { base.groupTokens }
     var residualTokens: Int { base.residualTokens }
+    var adaptive: AdaptivePart? { base.adaptive }
     var sharedTables: [CodecTable] { base.sharedTables }
 
     func encode(_ vector: UnsafePointer<Float>, position: Int, into part: UnsafeMutableRawPointer) {

@@ -94,6 +94,7 @@ extension ModelInfo {
             switch kind {
             case .center: statistics.means = try CenterCalibration(contents, path: file).means
             case .coupled: statistics.codebooks[kind] = try CoupledCalibration(contents, path: file).layers
+            case .queryNorms: statistics.queryNorms = try QueryNormCalibration(contents, path: file).norms
             }
         }
         return statistics
@@ -132,7 +133,7 @@ extension CalibrationKind {
     /// Whether it was measured on the values that the cache stores.
     fileprivate var dependsOnValues: Bool {
         switch self {
-        case .center: false
+        case .center, .queryNorms: false
         case .coupled: true
         }
     }
@@ -140,7 +141,7 @@ extension CalibrationKind {
     /// Whether a file of another kind was meant for this need: codebooks of another scheme.
     fileprivate func isSibling(ofKind name: String) -> Bool {
         switch self {
-        case .center: false
+        case .center, .queryNorms: false
         case .coupled: name.hasPrefix("cq-") && name != self.name
         }
     }

@@ -2,6 +2,7 @@ internal import Foundation
 public import KvasirModels
 public import KvasirNumerics
 public import KvasirTokenizers
+internal import Synchronization
 
 /// A model ready to run: its weights and its tokenizer, read from one file or one folder.
 public final class LanguageModel: Sendable {
@@ -22,6 +23,8 @@ public final class LanguageModel: Sendable {
     /// Calibration files that codecs are given in place of those beside the model.
     let calibrations: [String]
     private let chatTemplateSource: String?
+    /// How long queries are by a short measurement, once there was one.
+    private let measuredQueryNorms = Mutex<[[Float]]?>(nil)
 
     /// Loads a GGUF file, or a Hugging Face model folder: config.json, safetensors and the tokenizer's files.
     ///
@@ -52,6 +55,14 @@ public final class LanguageModel: Sendable {
                 .inconsistentFile, received: "\(tokenizer.vocabularySize) tokens",
                 remedy: "the embedding has \(decoder.info.vocabularySize) rows; the model is inconsistent, use another")
         }
+    }
+
+    /// How long queries are, measured on a short text the first time: for a model without a calibration file.
+    func shortQueryNorms(threads: ThreadPool, instructionSet: InstructionSet) throws -> [[Float]] {
+        if let known = measuredQueryNorms.withLock({ $0 }) { return known }
+        let norms = try QueryNormMeasurement.short(of: self, threads: threads, instructionSet: instructionSet)
+        measuredQueryNorms.withLock { $0 = norms }
+        return norms
     }
 
     /// The file's name without directory and extension, or the folder's name.

@@ -5,7 +5,7 @@ public struct SessionError: Error, Equatable, CustomStringConvertible {
         private enum Kind {
             case badName, badDirectory, notFound, unreadable, damaged, otherVersion, mismatch, nothingToSave,
                 unwritable,
-                noSpace, overBudget, shutDown
+                noSpace, overBudget, shutDown, unsupportedCache
         }
         private let kind: Kind
 
@@ -27,6 +27,8 @@ public struct SessionError: Error, Equatable, CustomStringConvertible {
         public static let nothingToSave = Reason(kind: .nothingToSave)
         /// The file cannot be written.
         public static let unwritable = Reason(kind: .unwritable)
+        /// Pages of the cache change after they are full.
+        public static let unsupportedCache = Reason(kind: .unsupportedCache)
         /// The disk, or the quota, is full.
         public static let noSpace = Reason(kind: .noSpace)
         /// The cache has no room for the session.

@@ -20,9 +20,16 @@ public struct SessionIdentity: Sendable, Hashable {
 
     /// Reads what an engine computes with.
     ///
-    /// - Throws: as `LanguageModel.fingerprint`.
+    /// - Throws: `SessionError` if full pages of the cache still change; as `LanguageModel.fingerprint`.
     public init(_ engine: InferenceEngine) throws {
         let (model, plan) = (engine.model, engine.plan)
+        guard plan.sharesPages else {
+            throw SessionError(
+                .unsupportedCache, received: "sessions with the cache \(plan.configuration)",
+                remedy:
+                    "its bits follow the tokens to come, so that a prefix cannot be kept; use another cache, or no sessions"
+            )
+        }
         let hashes = engine.calibrationDigests
         fields = [
             Field(name: "model", value: try model.fingerprint()),

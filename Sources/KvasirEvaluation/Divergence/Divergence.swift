@@ -86,11 +86,11 @@ public struct DivergenceEvaluation: Sendable {
             }
         }
         return WindowComparison(
-            reference: WindowScore(losses: reference, cacheBytes: truth.cacheBytes),
+            reference: WindowScore(losses: reference, cacheBytes: truth.cacheBytes, bits: truth.bits),
             subjects: others.enumerated().map { index, engine in
                 .init(
                     divergences: divergences[index], sameTop: tops[index],
-                    score: WindowScore(losses: losses[index], cacheBytes: engine.cacheBytes))
+                    score: WindowScore(losses: losses[index], cacheBytes: engine.cacheBytes, bits: engine.bits))
             })
     }
 }
@@ -125,6 +125,7 @@ final class EngineRows {
 
     var cachedTokens: Int { sequence.count }
     var cacheBytes: Int { sequence.bytes }
+    var bits: MeasuredBits? { MeasuredBits(sequence) }
 
     /// Forgets the window before, and runs the prompt of this one if it is to be exact.
     func begin(_ window: ScoredWindow) throws {

@@ -88,7 +88,7 @@ public struct PerplexityEvaluation: Sendable {
                     -Double(try LogProbabilities(logits: logits, chosen: target, topCount: 0).chosen.logProbability))
             }
         }
-        return WindowScore(losses: losses, cacheBytes: sequence.bytes)
+        return WindowScore(losses: losses, cacheBytes: sequence.bytes, bits: MeasuredBits(sequence))
     }
 }
 
@@ -113,6 +113,8 @@ struct WindowScore: Codable {
     let losses: [Double]
     /// Bytes of the window's pages.
     let cacheBytes: Int
+    /// The bits of its values, where they follow attention.
+    let bits: MeasuredBits?
 }
 
 /// What an evaluation of perplexity gives.
@@ -125,6 +127,8 @@ public struct PerplexityResult: Sendable, Hashable {
     public private(set) var tokens = 0
     /// The most bytes of cache that a window took.
     public internal(set) var cacheBytes = 0
+    /// The bits that values had at the ends of the windows, where they follow attention.
+    public internal(set) var bits: MeasuredBits?
 
     private var sum = 0.0
     private var sumOfSquares = 0.0
@@ -138,6 +142,7 @@ public struct PerplexityResult: Sendable, Hashable {
     mutating func add(_ score: WindowScore, weight: Int) {
         windows += 1
         cacheBytes = max(cacheBytes, score.cacheBytes)
+        bits.add(score.bits)
         let share = score.losses.isEmpty ? 0 : Double(weight) / Double(score.losses.count)
         for loss in score.losses { add(loss, weight: share) }
     }

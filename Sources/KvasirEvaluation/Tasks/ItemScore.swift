@@ -12,15 +12,18 @@ public struct ItemScore: Sendable, Hashable, Codable {
     public let tokens: [Int]
     /// Whether a request did not fit the context and was cut from the left.
     public let isTruncated: Bool
+    /// The bits of the cached values after the last choice, where they follow attention.
+    public let bits: MeasuredBits?
 
     enum CodingKeys: String, CodingKey {
-        case item, gold, logLikelihoods, lengths, tokens
+        case item, gold, logLikelihoods, lengths, tokens, bits
         case isTruncated = "truncated"
     }
 
     /// Creates a score.
     public init(
-        item: Int, gold: Int, logLikelihoods: [Double], lengths: [Int], tokens: [Int], isTruncated: Bool = false
+        item: Int, gold: Int, logLikelihoods: [Double], lengths: [Int], tokens: [Int], isTruncated: Bool = false,
+        bits: MeasuredBits? = nil
     ) {
         precondition(logLikelihoods.count == lengths.count, "every choice has both")
         self.item = item
@@ -29,6 +32,7 @@ public struct ItemScore: Sendable, Hashable, Codable {
         self.lengths = lengths
         self.tokens = tokens
         self.isTruncated = isTruncated
+        self.bits = bits
     }
 
     /// The choice by a metric: the index of the largest number, of the first one among equals.

@@ -49,11 +49,12 @@ final class ItemScorer {
             }
             try run(jobs, into: &likelihoods)
         }
-        return zip(plans, likelihoods).map { plan, likelihoods in
-            ItemScore(
+        return zip(zip(plans, sequences), likelihoods).map { item, likelihoods in
+            let (plan, sequence) = item
+            return ItemScore(
                 item: plan.item.id, gold: plan.item.gold, logLikelihoods: likelihoods,
                 lengths: plan.item.choices.map(PythonText.length), tokens: plan.continuationTokens,
-                isTruncated: plan.isTruncated)
+                isTruncated: plan.isTruncated, bits: MeasuredBits(sequence))
         }
     }
 

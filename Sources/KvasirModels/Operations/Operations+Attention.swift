@@ -15,6 +15,7 @@ extension Operations {
     ) {
         // Emptied afterwards: a sequence kept here would keep its pages, too.
         defer { segments.removeAll(keepingCapacity: true) }
+        queryNorms?.note(queries, layer: layer, factor: factor)
         var row = 0
         for segment in step.segments {
             let rows = row..<row + segment.tokens.count

@@ -25,6 +25,8 @@ public final class Operations {
 
     /// Sees the input of every linear layer, for calibration; nil for none.
     public var inputMaxima: InputMaxima?
+    /// Sees the queries of every layer, for calibration; nil for none.
+    public var queryNorms: QueryNorms?
 
     /// Activations rounded to 8 bits, of the operation at hand.
     var rounded = AlignedBuffer<kv_activation_group>(zeroed: 0)

@@ -12,7 +12,7 @@ import KvasirTokenizers
 struct Calibrate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measures what some codecs and 8-bit weights need to know of a model.",
-        subcommands: [CalibrateCenter.self, CalibrateCoupled.self, CalibrateSmoothQuant.self])
+        subcommands: [CalibrateCenter.self, CalibrateCoupled.self, CalibrateQaq.self, CalibrateSmoothQuant.self])
 }
 
 /// `kvasir calibrate center`.

@@ -11,6 +11,8 @@ struct CacheReport {
     let plan: CachePlan
     let context: Int
     let budget: Int?
+    /// What a run made of it; nil without one.
+    let adaptive: AdaptiveFigures?
 
     private var footprint: CacheFootprint { plan.footprint(forTokens: context) }
 
@@ -28,7 +30,7 @@ struct CacheReport {
             ),
             ("cache", plan.configuration.description),
         ])
-        return [head, layers, totals, parts].joined(separator: "\n\n")
+        return ([head, layers, totals, parts] + (adaptive.map { [$0.text] } ?? [])).joined(separator: "\n\n")
     }
 
     private var layers: String {
@@ -179,6 +181,8 @@ struct CacheReport {
         let f16BytesPerToken: Int
         let cache: CacheFigures
         let budget: Budget?
+        /// Where bits follow attention, those after a run of a text.
+        let adaptive: AdaptiveFigures?
     }
 
     var object: Object {
@@ -201,7 +205,7 @@ struct CacheReport {
             budget: budget.map { bytes in
                 let tokens = plan.tokens(inBytes: bytes, inStepsOf: InferenceEngine.prefillChunk)
                 return Object.Budget(bytes: bytes, tokens: tokens, holdsContext: tokens >= context)
-            })
+            }, adaptive: adaptive)
     }
 }
 

@@ -24,6 +24,8 @@ struct GenerationReport: Encodable {
     let sampling: SamplingParameters
     let timings: Timings
     let cache: CacheFigures
+    /// Where bits follow attention, those after the generation.
+    let adaptive: AdaptiveFigures?
     let threads: Int
     let instructionSet: String
 
@@ -32,7 +34,7 @@ struct GenerationReport: Encodable {
 
     private enum CodingKeys: CodingKey {
         case model, modelPath, text, tokens, promptTokens, cachedPromptTokens, generatedTokens, finishReason, seed
-        case sampling, timings, cache, threads, instructionSet
+        case sampling, timings, cache, adaptive, threads, instructionSet
     }
 
     init(
@@ -56,23 +58,26 @@ struct GenerationReport: Encodable {
             prefillTokensPerSecond: result.prefillTokensPerSecond, decodeTokensPerSecond: result.decodeTokensPerSecond)
         cache = CacheFigures(
             engine.plan, context: engine.contextLength, tokens: sequence.count, footprint: sequence.footprint)
+        adaptive = AdaptiveFigures(sequence)
         threads = settings.threads.threadCount
         instructionSet = settings.instructionSet.description
 
         let speed =
             "prefill \(result.prefillTokensPerSecond.fixed(1)) tokens/s, "
             + "decode \(result.decodeTokensPerSecond.fixed(1)) tokens/s (\(threads) threads, \(instructionSet))"
-        summary = table([
-            ("model", "\(model), context of \(engine.contextLength.grouped) tokens"),
-            ("cache", engine.plan.summary),
-            ("", engine.plan.comparison(bytes: sequence.bytes, tokens: sequence.count)),
-            ("sampling", sampling.summary),
-            (
-                "tokens",
-                "\(promptTokens.grouped) of the prompt, \(generatedTokens.grouped) generated (\(result.ending))"
-            ),
-            ("speed", speed),
-        ])
+        summary = table(
+            [
+                ("model", "\(model), context of \(engine.contextLength.grouped) tokens"),
+                ("cache", engine.plan.summary),
+                ("", engine.plan.comparison(bytes: sequence.bytes, tokens: sequence.count)),
+            ] + (adaptive.map { [("bits", $0.summary)] } ?? []) + [
+                ("sampling", sampling.summary),
+                (
+                    "tokens",
+                    "\(promptTokens.grouped) of the prompt, \(generatedTokens.grouped) generated (\(result.ending))"
+                ),
+                ("speed", speed),
+            ])
     }
 }
 

@@ -15,6 +15,8 @@ public struct DivergenceReport: Codable, Sendable, Hashable {
         public let bitsReadPerValueK: Double?
         /// Bits that a query read of each value it saw.
         public let bitsReadPerValueV: Double?
+        /// What those are made of, where bits follow attention: an average over the ends of the windows.
+        public let measuredBits: MeasuredBits?
         /// `exp` of the mean loss.
         public let perplexity: Double
         /// Relative change of the perplexity against the reference.
@@ -37,8 +39,9 @@ public struct DivergenceReport: Codable, Sendable, Hashable {
         /// Creates the row of a cache.
         public init(_ result: DivergenceResult, plan: CachePlan) {
             cache = result.cache.description
-            bitsPerValueK = plan.bitsPerValueK
-            bitsPerValueV = plan.bitsPerValueV
+            bitsPerValueK = result.perplexity.bits?.keys?.bitsPerValue ?? plan.bitsPerValueK
+            bitsPerValueV = result.perplexity.bits?.values?.bitsPerValue ?? plan.bitsPerValueV
+            measuredBits = result.perplexity.bits
             bitsReadPerValueK = plan.bitsReadPerValueK(plan.reading)
             bitsReadPerValueV = plan.bitsReadPerValueV(plan.reading)
             perplexity = result.perplexity.perplexity

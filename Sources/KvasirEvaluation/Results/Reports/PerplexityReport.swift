@@ -10,6 +10,8 @@ public struct PerplexityReport: Codable, Sendable, Hashable {
         public let bitsPerValueK: Double
         /// Bits for each cached value, every overhead counted.
         public let bitsPerValueV: Double
+        /// What those are made of, where bits follow attention: an average over the ends of the windows.
+        public let measuredBits: MeasuredBits?
         /// `exp` of the mean loss.
         public let perplexity: Double
         /// Missing if a single token was scored.
@@ -20,8 +22,9 @@ public struct PerplexityReport: Codable, Sendable, Hashable {
         /// Creates the row of a cache.
         public init(_ result: PerplexityResult, plan: CachePlan) {
             cache = plan.configuration.description
-            bitsPerValueK = plan.bitsPerValueK
-            bitsPerValueV = plan.bitsPerValueV
+            bitsPerValueK = result.bits?.keys?.bitsPerValue ?? plan.bitsPerValueK
+            bitsPerValueV = result.bits?.values?.bitsPerValue ?? plan.bitsPerValueV
+            measuredBits = result.bits
             perplexity = result.perplexity
             standardError = result.standardError.isFinite ? result.standardError : nil
             cacheBytes = result.cacheBytes

@@ -80,6 +80,8 @@ public struct TaskReport: Codable, Sendable, Hashable {
         public let bitsPerValueK: Double
         /// Bits per cached value of values.
         public let bitsPerValueV: Double
+        /// What those are made of, where bits follow attention: an average over the items.
+        public let measuredBits: MeasuredBits?
         /// Every task in the order they were run, each with the metrics that the harness reports of it.
         public let tasks: [Score]
         /// The unweighted mean of the tasks' `acc`; missing for a single task.
@@ -97,9 +99,12 @@ public struct TaskReport: Codable, Sendable, Hashable {
                 index == 0 ? nil : task.caches[index].accuracyDifference(from: task.caches[0], metric)
             }
             let changes = tasks.compactMap { change($0, .accuracy) }
+            var bits: MeasuredBits?
+            for item in tasks.flatMap({ $0.caches[index] }) { bits.add(item.bits) }
             return Cache(
-                cache: plans[index].configuration.description, bitsPerValueK: plans[index].bitsPerValueK,
-                bitsPerValueV: plans[index].bitsPerValueV,
+                cache: plans[index].configuration.description,
+                bitsPerValueK: bits?.keys?.bitsPerValue ?? plans[index].bitsPerValueK,
+                bitsPerValueV: bits?.values?.bitsPerValue ?? plans[index].bitsPerValueV, measuredBits: bits,
                 tasks: tasks.flatMap { task in
                     task.task.metrics.map { Score(task, $0, Share(share(task, $0), change(task, $0))) }
                 },
