@@ -190,6 +190,50 @@ import Testing
         #expect(falling.adaptiveBits.allSatisfy { $0.raised == 0 })
     }
 
+    @Test(arguments: ["spill", "full"])
+    func bitsThatCannotRiseHoldTheNextStepUp(mode: String) throws {
+        let shape = KvasirCacheTests.shape(kvHeads: 1, headSize: 32, group: 1)
+        var stream = TokenStream(shape: shape, tokens: 256, seed: 11)
+        for token in 0..<256 {
+            for channel in 0..<32 {
+                stream.keys[token * 32 + channel] = token < 64 ? 8 : 0
+                stream.queries[token * 32 + channel] = token >= 180 ? 4 : -4
+            }
+        }
+        let text = "qaq/min0/max6/ev0.001/\(mode)"
+        let free = try CacheFixture(text, shape: shape)
+        let expected = free.sequence()
+        var outputs = try free.run(stream, chunks: [64, 64, 63], into: expected)
+        let budget = free.pool.bytesInUse + 2 * free.plan.pageBytes
+        outputs[0] += try free.run(stream, chunks: [65], into: expected)[0]
+
+        let fixture = try CacheFixture(text, shape: shape, budget: budget)
+        let (sequence, neighbour) = (fixture.sequence(), fixture.sequence())
+        var actual = try fixture.run(stream, chunks: [64, 64, 63], into: sequence)
+        try fixture.append(128, of: stream, to: neighbour)
+        #expect(fixture.pool.bytesInUse == budget)
+        // The token that fills the page needs no room of its own, the bits that it raises do.
+        actual[0] += try fixture.run(stream, chunks: [1], into: sequence)[0]
+        let error = #expect(throws: CacheError.self) { try sequence.reserve(1) }
+        #expect(error?.reason == .overBudget && sequence.count == 192 && fixture.pool.bytesInUse <= budget)
+        _ = neighbour.truncate(to: 0)
+        actual[0] += try fixture.run(stream, chunks: [64], into: sequence)[0]
+        #expect(identical(actual, outputs))
+        #expect(identical(contents(sequence), contents(expected)))
+        #expect(fixture.pool.bytesInUse == sequence.bytes)
+    }
+
+    @Test func aFileThatCannotBeMadeIsAnError() throws {
+        let error = #expect(throws: CacheError.self) { try SpillFile(slotBytes: 4096, in: "/no/such/folder") }
+        #expect(error?.reason == .spillFailed)
+        #expect(error?.description.contains("TMPDIR") == true)
+        let file = try SpillFile(slotBytes: 3_000_000)
+        try file.reserve(pages: 3)
+        for page in 0..<3 { file.slot(page: page).storeBytes(of: UInt8(page + 1), as: UInt8.self) }
+        #expect((0..<3).allSatisfy { file.slot(page: $0).load(as: UInt8.self) == UInt8($0 + 1) })
+        #expect(file.bytes >= 9_000_000)
+    }
+
     @Test func adaptivePagesAreNotShared() throws {
         let fixture = try CacheFixture("qaq", shape: Self.shape)
         #expect(!fixture.plan.sharesPages && fixture.plan.isAdaptive)

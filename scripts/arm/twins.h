@@ -38,5 +38,6 @@ void twin_test_kivi(bool compares);
 void twin_test_kmeans(bool compares);
 void twin_test_linear(bool compares);
 void twin_test_ops(bool compares);
+void twin_test_qaq(bool compares);
 
 #endif

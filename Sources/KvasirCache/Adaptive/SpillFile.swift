@@ -21,13 +21,16 @@ final class SpillFile {
 
     /// Creates a file.
     ///
-    /// - Parameter slotBytes: what is kept of one page.
+    /// - Parameters:
+    ///   - slotBytes: what is kept of one page.
+    ///   - directory: where; what the system says is for temporary files, as a rule.
     /// - Throws: `CacheError` if the system does not let it.
-    init(slotBytes: Int) throws(CacheError) {
+    init(
+        slotBytes: Int, in directory: String = FileManager.default.temporaryDirectory.path
+    ) throws(CacheError) {
         self.slotBytes = slotBytes
         slotsPerChunk = max(Self.chunk / slotBytes, 1)
         chunkBytes = (slotsPerChunk * slotBytes + Self.granule - 1) / Self.granule * Self.granule
-        let directory = FileManager.default.temporaryDirectory.path
         var template = Array("\(directory)/kvasir-planes-XXXXXX".utf8CString)
         descriptor = mkstemp(&template)
         guard descriptor >= 0 else { throw Self.failure("create a file in", directory, errno) }

@@ -230,7 +230,8 @@ void kv_qaq_drop(const kv_qaq_format *format, const uint8_t *bits, void *part) {
             for (size_t slot = 0; slot < KV_PAGE_TOKENS; slot++) {
                 if (cursor.bits[slot] <= plane) continue;
                 if (own[slot] > plane) {
-                    memmove(target, word, format->word_bytes);
+                    // Whole words apart, so they never overlap.
+                    if (target != word) memcpy(target, word, format->word_bytes);
                     target += format->word_bytes;
                 }
                 word += format->word_bytes;
