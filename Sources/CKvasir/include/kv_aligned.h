@@ -30,7 +30,7 @@ typedef struct {
     // Derived from the above.
     uint32_t units, lanes;                     // of a head
     uint32_t middle_at, last_at, maxima_at;    // in a head's bytes
-    uint32_t head_bytes;
+    uint32_t head_bytes;                       // a multiple of 64
 } kv_aligned_format;
 
 // Fills in the derived fields. A head of values has a multiple of KV_ALIGNED_LANES lanes, the last of them unused where

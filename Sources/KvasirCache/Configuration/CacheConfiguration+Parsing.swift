@@ -117,8 +117,8 @@ private struct Parser {
         } catch {
             let presets = CachePreset.all.map(\.name)
             if error.reason == .unknownCodec, keys == values,
-                let preset = CodecRegistry.nearestName(to: keys.lowercased(), among: presets),
-                CodecRegistry.nearestName(to: keys.lowercased(), among: CodecRegistry.names) == nil
+                let preset = CodecRegistry.nearestName(
+                    to: keys.lowercased(), among: CodecRegistry.names + presets), presets.contains(preset)
             {
                 throw self.error(
                     in: clause,

@@ -149,9 +149,9 @@ struct AlignedLayout: @unchecked Sendable {  // the kernel table is a constant
     }
 
     var storage: PartStorage {
-        PartStorage(
-            codes: shape.kvHeads * Int(format.maxima_at),
-            scales: shape.kvHeads * Int(format.head_bytes - format.maxima_at))
+        let planes = Int(format.units * format.lanes) * 2
+        return PartStorage(
+            codes: shape.kvHeads * planes, scales: shape.kvHeads * (Int(format.head_bytes) - planes))
     }
 
     /// Calls `body` with counters by width, and counts what it has added there.

@@ -1,6 +1,6 @@
 internal import KvasirCache
-public import KvasirModels
-public import KvasirNumerics
+internal import KvasirModels
+internal import KvasirNumerics
 internal import KvasirTokenizers
 
 /// Measures how long the queries of a model are.

@@ -96,17 +96,19 @@ struct ServingEngineTests {
     func prefixesAreComputedOnce(cache: String) async throws {
         let server = try Self.server(cache: cache)
         let shared = scatteredTokens(200, seed: 7)
+        // Bits that follow attention depend on the tokens to come: every request computes its own.
+        let isShared = PrefixReuseTests.sharing.contains(cache) || cache.contains(";")
         var isFirst = true
         for tail in [scatteredTokens(30, seed: 8), scatteredTokens(70, seed: 9), []] {
             let request = ServingRequest(prompt: shared + tail, sampling: .greedy, maxTokens: 12)
             let answer = try await Self.answer(server.submit(request))
             #expect(answer.tokens == (try Self.alone(request, cache: cache)).tokens)
-            #expect(answer.cachedTokens == (isFirst ? 0 : 192))
+            #expect(answer.cachedTokens == (isFirst || !isShared ? 0 : 192))
             isFirst = false
         }
         // The last token of a prompt is always computed.
         let whole = ServingRequest(prompt: Array(shared.prefix(192)), maxTokens: 1)
-        #expect(try await Self.answer(server.submit(whole)).cachedTokens == 128)
+        #expect(try await Self.answer(server.submit(whole)).cachedTokens == (isShared ? 128 : 0))
         server.shutDown()
     }
 

@@ -19,7 +19,7 @@ struct ServingSessionTests {
     }
 
     /// Tokens after a restored prefix are those after the same prefix computed, bit for bit, for every codec.
-    @Test(arguments: PrefixReuseTests.codecs + ["nf4; recent=64; sinks=4", "nf4; recent=300"])
+    @Test(arguments: PrefixReuseTests.sharing + ["nf4; recent=64; sinks=4", "nf4; recent=300"])
     func whatIsRestoredIsFound(cache: String) async throws {
         let folder = SessionStoreTests.Folder()
         let name = try SessionName("talk")

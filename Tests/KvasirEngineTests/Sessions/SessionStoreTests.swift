@@ -50,7 +50,12 @@ struct SessionStoreTests {
         }
     }
 
-    @Test(arguments: PrefixReuseTests.codecs + ["nf4; recent=64; sinks=4"])
+    @Test func pagesThatStillChangeAreNotSaved() throws {
+        let engine = try TinyModel.quantized.engine(cache: "qaq", precision: .int8)
+        #expect(reason { _ = try SessionIdentity(engine) } == .unsupportedCache)
+    }
+
+    @Test(arguments: PrefixReuseTests.sharing + ["nf4; recent=64; sinks=4"])
     func whatIsSavedIsRestored(cache: String) throws {
         let folder = Folder()
         let store = try SessionStore(path: folder.path)

@@ -9,8 +9,10 @@ static void resolve(kv_aligned_format *format, uint32_t units, uint32_t lanes) {
     format->lanes = lanes;
     format->middle_at = units * lanes;
     format->last_at = format->middle_at + units * lanes / 2;
-    format->maxima_at = format->last_at + units * lanes / 2;
-    format->head_bytes = format->maxima_at + format->heads.head_size;
+    // The largest exponents end a head, which is whole lines of memory.
+    const uint32_t end = format->last_at + units * lanes / 2 + format->heads.head_size;
+    format->head_bytes = (end + 63) / 64 * 64;
+    format->maxima_at = format->head_bytes - format->heads.head_size;
 }
 
 void kv_aligned_resolve_keys(kv_aligned_format *format) {
