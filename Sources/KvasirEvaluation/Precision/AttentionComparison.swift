@@ -36,7 +36,7 @@ struct AttentionComparison {
         }
     }
 
-    /// Compares a cache, and f16 words cut to about as many bits if it reads fewer than it stores.
+    /// Compares a cache.
     func rows(_ plan: CachePlan) -> [PrecisionRow] {
         let layer = plan.layers[record.layer]
         let before = plan.reading
@@ -50,18 +50,19 @@ struct AttentionComparison {
         for index in rows.indices {
             rows[index].count(read[index], codecs[index].storage, seen: seenValues, width: shape.heads.width)
         }
-        for (index, reading) in read.enumerated() {
-            guard let bits = reading?.bitsPerValue else { continue }
-            for cut in [Int(bits.rounded(.down)), Int(bits.rounded(.down)) + 1] where (6..<16).contains(cut) {
-                let method = "f16 cut to \(cut) bits"
-                var row =
-                    index == 0
-                    ? Self.withTruncated(record.keys, toBits: cut) { self.row(of: keys, $0, method) }
-                    : Self.withTruncated(record.values, toBits: cut) { self.row(of: values, $0, method) }
-                row.valuesRead = seenValues
-                row.bitsRead = seenValues * cut
-                rows.append(row)
-            }
+        return rows
+    }
+
+    /// Compares f16 words cut to some bits.
+    func rows(cutTo count: Int) -> [PrecisionRow] {
+        let method = "f16 cut to \(count) bits"
+        var rows = [
+            Self.withTruncated(record.keys, toBits: count) { self.row(of: keys, $0, method) },
+            Self.withTruncated(record.values, toBits: count) { self.row(of: values, $0, method) },
+        ]
+        for index in rows.indices {
+            rows[index].valuesRead = seenValues
+            rows[index].bitsRead = seenValues * count
         }
         return rows
     }

@@ -8,8 +8,8 @@ public import KvasirNumerics
 ///
 /// Queries, keys and values are those of a text, computed in float32; the last queries of every window look at the whole
 /// window. Scores (QK^T) are compared before the softmax; outputs (PV) with the weights of the f16 cache's scores, so that
-/// they show the values alone. Beside each cache that reads fewer bits than it stores stand f16 words cut to the whole
-/// numbers of bits next to what it reads on average.
+/// they show the values alone. Beside the caches stand f16 words cut to fixed numbers of bits, missing ones taken as half
+/// of their range.
 ///
 /// Source: Tan et al., "AlignedKV: Reducing Memory Access of KV-Cache with Precision-Aligned Quantization"
 /// (arXiv:2409.16546), whose table of errors this remakes on any model and for any cache.
@@ -22,6 +22,9 @@ public struct PrecisionEvaluation: Sendable {
     public let queries: Int
     /// The layers; all if nil.
     public let layers: LayerList?
+
+    /// Bits to which f16 words are cut for comparison; the paper's is 13.
+    public static let cuts = 9...15
 
     /// Creates an evaluation.
     ///
@@ -76,6 +79,7 @@ public struct PrecisionEvaluation: Sendable {
                         let layer = AttentionComparison(
                             record, shape: shape, reference: reference.layers[record.layer], queries: queries)
                         for plan in plans { rows.add(layer.rows(plan)) }
+                        for count in Self.cuts { rows.add(layer.rows(cutTo: count)) }
                     }
                     return rows
                 })

@@ -73,7 +73,8 @@ public struct ThroughputBenchmark: Sendable {
                     ThroughputResult(
                         cell: cell, cache: engine.plan.configuration, cacheBytes: measurement.cacheBytes,
                         weightBytes: engine.model.decoder.weightBytes,
-                        bitsPerValueK: engine.plan.bitsPerValueK, bitsPerValueV: engine.plan.bitsPerValueV,
+                        bitsPerValueK: measurement.bits?.keys?.bitsPerValue ?? engine.plan.bitsPerValueK,
+                        bitsPerValueV: measurement.bits?.values?.bitsPerValue ?? engine.plan.bitsPerValueV,
                         bitsReadPerValueK: measurement.bitsReadK, bitsReadPerValueV: measurement.bitsReadV,
                         cacheBytesPerStep: cell.isDecoding
                             ? engine.plan.bytesPerStep(of: cell) * measurement.readShare(of: engine.plan) : nil,
@@ -87,6 +88,8 @@ public struct ThroughputBenchmark: Sendable {
         var cacheBytes = 0
         var quiet: [Double] = []
         var crowded: [Double] = []
+        /// Where bits follow attention: those of the first sequence in the end.
+        var bits: MeasuredBits?
         var bitsReadK: Double?
         var bitsReadV: Double?
 
@@ -116,8 +119,10 @@ public struct ThroughputBenchmark: Sendable {
         }
         for (index, engine) in engines.enumerated() {
             let reading = engine.plan.reading.since(before[index])
-            measurements[index].bitsReadK = engine.plan.bitsReadPerValueK(reading)
-            measurements[index].bitsReadV = engine.plan.bitsReadPerValueV(reading)
+            let bits = subjects[index].bits
+            measurements[index].bits = bits
+            measurements[index].bitsReadK = bits?.keys?.bitsPerValue ?? engine.plan.bitsReadPerValueK(reading)
+            measurements[index].bitsReadV = bits?.values?.bitsPerValue ?? engine.plan.bitsReadPerValueV(reading)
         }
         return measurements
     }
@@ -138,6 +143,7 @@ private final class ThroughputSubject {
     private let sequences: [CacheSequence]
     private var logits: [Float]
     private(set) var cacheBytes = 0
+    private(set) var bits: MeasuredBits?
 
     init(_ engine: InferenceEngine, _ cell: ThroughputCell) throws {
         self.engine = engine
@@ -155,6 +161,7 @@ private final class ThroughputSubject {
             if cell.isDecoding { try decode(cell.newTokens) } else { try prefill(cell.newTokens) }
         }
         cacheBytes = sequences.reduce(0) { $0 + $1.bytes }
+        bits = MeasuredBits(sequences[0])
         for (sequence, length) in zip(sequences, before) {
             // A window of f16 copies can be cut by a page only; what goes besides is computed again, untimed.
             let kept = sequence.truncate(to: length)

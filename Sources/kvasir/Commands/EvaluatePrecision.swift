@@ -10,8 +10,8 @@ struct EvaluatePrecision: AsyncParsableCommand {
         abstract: "Compares attention scores and outputs with those of an f16 cache, entry by entry.",
         discussion: """
             Queries, keys and values of the text are computed in float32. Printed is the share of entries of QK^T, and of PV \
-            with the weights of the f16 cache, by relative error: first those that are the same 16-bit float. Beside a cache \
-            that reads fewer bits than it stores stand 16-bit floats cut to about as many.
+            with the weights of the f16 cache, by relative error: first those that are the same 16-bit float. Beside the caches \
+            stand 16-bit floats cut to fewer bits.
             """)
 
     @Option(help: ArgumentHelp("The text.", valueName: "file"), completion: .file())

@@ -42,8 +42,8 @@ public struct DivergenceReport: Codable, Sendable, Hashable {
             bitsPerValueK = result.perplexity.bits?.keys?.bitsPerValue ?? plan.bitsPerValueK
             bitsPerValueV = result.perplexity.bits?.values?.bitsPerValue ?? plan.bitsPerValueV
             measuredBits = result.perplexity.bits
-            bitsReadPerValueK = plan.bitsReadPerValueK(plan.reading)
-            bitsReadPerValueV = plan.bitsReadPerValueV(plan.reading)
+            bitsReadPerValueK = measuredBits?.keys?.bitsPerValue ?? plan.bitsReadPerValueK(plan.reading)
+            bitsReadPerValueV = measuredBits?.values?.bitsPerValue ?? plan.bitsReadPerValueV(plan.reading)
             perplexity = result.perplexity.perplexity
             perplexityChange = exp(result.lossDifference) - 1
             perplexityChangeError = result.lossDifferenceError.isFinite ? result.lossDifferenceError : nil
