@@ -59,13 +59,6 @@ public struct CacheReading: Sendable, Hashable {
         return Double(bits) / Double(count)
     }
 
-    /// Both together.
-    public static func + (first: CacheReading, second: CacheReading) -> CacheReading {
-        CacheReading(
-            values: first.values.merging(second.values, uniquingKeysWith: +),
-            estimatedBits: first.estimatedBits + second.estimatedBits)
-    }
-
     /// What was read since `earlier`.
     public func since(_ earlier: CacheReading) -> CacheReading {
         CacheReading(
