@@ -66,6 +66,7 @@ public enum CodecRegistry {
         KiviCodec.family(bits: 2),
         CoupledCodec.family,
         AlignedCodec.family,
+        Aligned8Codec.family,
         QaqCodec.family,
     ]
 

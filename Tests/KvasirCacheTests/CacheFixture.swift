@@ -17,6 +17,7 @@ let configurationTexts: [String] =
 /// whose every case takes long.
 let representativeTexts: [String] = [
     "f16", "q8_0", "q5_1", "nf4/b256", "lm3/b128", "kivi2/g32/r128", "lm1/b128", "cq-4c8b", "aligned/t4-8",
+    "aligned8/s0",
     "nf4; layers -1=f32; recent=K:20; sinks=V:1",
 ]
 

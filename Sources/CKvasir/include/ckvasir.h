@@ -4,6 +4,7 @@
 #define CKVASIR_H
 
 #include "kv_aligned.h"
+#include "kv_aligned8.h"
 #include "kv_block_codes.h"
 #include "kv_coupled.h"
 #include "kv_dense.h"

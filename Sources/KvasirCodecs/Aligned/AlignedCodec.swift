@@ -153,16 +153,6 @@ struct AlignedLayout: @unchecked Sendable {  // the kernel table is a constant
         return PartStorage(
             codes: shape.kvHeads * planes, scales: shape.kvHeads * (Int(format.head_bytes) - planes))
     }
-
-    /// Calls `body` with counters by width, and counts what it has added there.
-    func counting(_ body: (UnsafeMutablePointer<UInt64>) -> Void) {
-        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: meter.widths.count) { read in
-            guard let counts = read.baseAddress else { return }
-            counts.initialize(repeating: 0, count: read.count)
-            body(counts)
-            for index in 0..<read.count { meter.add(values: Int(counts[index]), atWidth: index) }
-        }
-    }
 }
 
 extension QueryRows {

@@ -29,7 +29,7 @@ struct AlignedKeys: SelectiveKeyCodec {
     func choose(_ context: TokenRun, _ rows: QueryRows, prepared: UnsafeMutableRawPointer) {
         withUnsafePointer(to: context.kernelRun) { run in
             withUnsafePointer(to: layout.format) { format in
-                layout.counting {
+                meter.counting {
                     kv_aligned_choose_keys(format, run, context.position, rows.kernelTile, prepared, $0)
                 }
             }

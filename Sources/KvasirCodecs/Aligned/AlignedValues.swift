@@ -48,7 +48,7 @@ struct AlignedValues: SelectiveValueCodec {
         _ run: TokenRun, head: Int, weights: UnsafePointer<Float>, rows: Int, stride: Int,
         choices: UnsafeRawPointer, into out: UnsafeMutablePointer<Float>
     ) {
-        layout.counting {
+        meter.counting {
             mix(
                 run, head: head, weights: weights, rows: rows, stride: stride,
                 choices: choices.assumingMemoryBound(to: kv_aligned_choice.self), into: out, counts: $0)

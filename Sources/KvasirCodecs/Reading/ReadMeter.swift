@@ -25,6 +25,16 @@ public final class ReadMeter: Sendable {
         if count > 0 { values[index].count.wrappingAdd(count, ordering: .relaxed) }
     }
 
+    /// Calls `body` with counters by width, for C kernels, and counts what it has added there.
+    func counting(_ body: (UnsafeMutablePointer<UInt64>) -> Void) {
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: widths.count) { read in
+            guard let counts = read.baseAddress else { return }
+            counts.initialize(repeating: 0, count: read.count)
+            body(counts)
+            for index in 0..<read.count { add(values: Int(counts[index]), atWidth: index) }
+        }
+    }
+
     /// Counts bits that were read to find out how many to read.
     func add(estimatedBits bits: Int) {
         if bits > 0 { estimatedBits.count.wrappingAdd(bits, ordering: .relaxed) }
