@@ -256,7 +256,7 @@ private struct PlainAligned8 {
     }
 
     private let context: Aligned8Context
-    /// [page][channel]
+    /// Of every page, by channel.
     private let keys: [[PlainUnit]]
     private let values: [PlainUnit]
     private(set) var keyReading = CacheReading(values: [2: 0, 4: 0, 6: 0, 8: 0])

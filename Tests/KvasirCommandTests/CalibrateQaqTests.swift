@@ -55,7 +55,9 @@ struct CalibrateQaqTests {
         }
     }
 
-    @Test("After a run the distribution of bits is shown by layer, for people and for machines")
+    @Test(
+        "After a run the distribution of bits, and of those that are read, is shown by layer, for people and for machines"
+    )
     func distribution() async throws {
         try await Program.with { program in
             let (model, text) = try Self.prepare(program)
@@ -69,6 +71,9 @@ struct CalibrateQaqTests {
             #expect(adaptive["tokens"] as? Int == 200)
             #expect(parts.allSatisfy { ($0["histogram"] as? [Int])?.count == 9 })
             #expect(parts.contains { ($0["lowered"] as? Int ?? 0) > 0 })
+            let byNeed = ["explain", "--model", model, "--context", "200", "--text", text, "--cache", "aligned8"]
+            let read = try await program.run(byNeed)
+            #expect(read.status == 0 && read.output.contains("READ OF A VALUE"))
             let refused = try await program.run(
                 ["explain", "--model", model, "--text", text, "--cache", "nf4"])
             #expect(refused.status == 2 && refused.message.contains("--text"))

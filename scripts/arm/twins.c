@@ -137,6 +137,7 @@ int main(int count, char **arguments) {
     twin_test_linear(compares);
     twin_test_ops(compares);
     twin_test_qaq(compares);
+    twin_test_aligned(compares);
     if (compares) printf("%zu cases, %zu checks, %zu failures\n", cases, checks, failures);
     return failures == 0 ? 0 : 1;
 }

@@ -31,6 +31,7 @@ void twin_digest(const void *bytes, size_t count);
 void twin_print_digest(const char *name);
 
 // Each compares the NEON row with the generic one, or, if `compares` is false, digests bytes only.
+void twin_test_aligned(bool compares);
 void twin_test_blocks(bool compares);
 void twin_test_dense(bool compares);
 void twin_test_coupled(bool compares);

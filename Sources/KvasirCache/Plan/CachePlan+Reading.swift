@@ -26,6 +26,9 @@ extension CachePlan.Layer {
 }
 
 extension CachePlan {
+    /// Whether queries read fewer bits of some layer than it stores, by need.
+    public var isSelective: Bool { layers.contains { $0.keyWidths != nil || $0.valueWidths != nil } }
+
     /// What all sequences of this plan have read so far.
     public var reading: PlanReading {
         PlanReading(

@@ -211,10 +211,16 @@ final class ServingLoop {
     private func run(_ shares: [Scheduler.Share]) {
         knownEvictableBytes = nil
         var entries: [Work] = []
+        // Pages that are taken up can no longer be given up, which nobody counted on beyond the shares.
+        let needed = shares.reduce(0) { sum, share in
+            let count = requests[share.id]?.sequence?.count ?? 0
+            return sum + engine.plan.bytes(ofStepFrom: count, to: count + share.tokens)
+        }
+        let hasRoom = needed <= engine.pool.budget - engine.pool.bytesInUse
         for share in shares {
             guard let request = requests[share.id] else { continue }
             let target = (request.sequence?.count ?? 0) + share.tokens
-            let sequence = takeUp(request, upTo: target)
+            let sequence = takeUp(request, upTo: hasRoom ? request.tokens.count : target)
             // The share may have been in memory as a whole.
             guard sequence.count < target else { continue }
             entries.append((request, sequence, Array(request.tokens[sequence.count..<target])))
@@ -260,9 +266,9 @@ final class ServingLoop {
         statistics.stepSeconds += (ContinuousClock.now - start) / .seconds(1)
     }
 
-    /// The cache of a request that is computed, with what is in memory of its share already.
+    /// The cache of a request that is computed, with what is in memory of its first `target` tokens already.
     ///
-    /// Not more than its share: memory was promised for that much.
+    /// A prefix that ends early may lack what a longer one has: where queries read f16 copies, those of the last tokens.
     private func takeUp(_ request: ActiveRequest, upTo target: Int) -> CacheSequence {
         let sequence = request.sequence ?? engine.makeSequence()
         request.sequence = sequence

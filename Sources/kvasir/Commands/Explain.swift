@@ -14,15 +14,18 @@ struct Explain: AsyncParsableCommand {
         abstract: "Shows how a model's cache would be stored and what it would take.",
         discussion: """
             Reads the model's metadata only: it loads no weights and takes no cache memory. Where bits follow attention \
-            (qaq) what is shown is the most; with --text the model reads the text's first tokens, as many as the context \
-            holds, and the bits that its tokens then have are shown.
+            (qaq) what is shown is the most, and where a query reads bits by need (aligned, aligned8) all it can; with \
+            --text the model reads the text's first tokens, as many as the context holds, and the bits that its tokens \
+            then have, or that they read, are shown.
             """)
 
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Cache") var cache: CacheOptions
     @OptionGroup(title: "Cache") var context: ContextOptions
 
-    @Option(help: ArgumentHelp("A text to run where bits follow attention.", valueName: "file"), completion: .file())
+    @Option(
+        help: ArgumentHelp("A text to run where bits follow attention or need.", valueName: "file"), completion: .file()
+    )
     var text: String?
 
     @Flag(help: "Prints one JSON object.")
@@ -41,15 +44,16 @@ struct Explain: AsyncParsableCommand {
         let plan = try CachePlan(
             configuration, shape: info.cacheShape, statistics: statistics, instructionSet: instructionSet)
         let length = try InferenceEngine.contextLength(context.context, for: info)
-        guard text == nil || plan.isAdaptive else {
+        guard text == nil || plan.isAdaptive || plan.isSelective else {
             throw UsageError(
-                message: "--text shows bits that follow attention, which no layer of \(configuration) has")
+                message: "--text shows bits that follow attention or need, which no layer of \(configuration) has")
         }
-        let adaptive = try text.map {
+        let outcome: (plan: CachePlan, adaptive: AdaptiveFigures?)? = try text.map {
             try run($0, file: file, configuration, budget: budget, length: length, instructionSet: instructionSet)
         }
         let report = CacheReport(
-            info: info, path: file.path, plan: plan, context: length, budget: budget, adaptive: adaptive ?? nil)
+            info: info, path: file.path, plan: outcome?.plan ?? plan, context: length, budget: budget,
+            adaptive: outcome?.adaptive)
         if text == nil { report.plan.noteWarnings() }
         if json {
             try JSONOutput.write(report.object)
@@ -59,11 +63,11 @@ struct Explain: AsyncParsableCommand {
         }
     }
 
-    /// Runs the beginning of a text and looks at the bits of its tokens.
+    /// Runs the beginning of a text and looks at the bits of its tokens; the plan counts what they read.
     private func run(
         _ text: String, file: StoredModel, _ configuration: CacheConfiguration, budget: Int?, length: Int,
         instructionSet: InstructionSet
-    ) throws -> AdaptiveFigures? {
+    ) throws -> (plan: CachePlan, adaptive: AdaptiveFigures?) {
         let bytes = try EvaluationFile.read(text)
         let threads = try ThreadPool(threadCount: ThreadPool.defaultThreadCount)
         let model = try file.load(calibrations: cache.statistics.calibration, threads: threads)
@@ -74,6 +78,6 @@ struct Explain: AsyncParsableCommand {
         let tokens = model.tokenizer.encode(bytes, addSpecial: true, parseSpecial: false)
         let sequence = engine.makeSequence()
         try engine.prefill(tokens.prefix(length), into: sequence)
-        return AdaptiveFigures(sequence)
+        return (engine.plan, AdaptiveFigures(sequence))
     }
 }

@@ -100,6 +100,28 @@ struct CacheFigures: Encodable {
 }
 
 extension CachePlan {
+    /// What queries have read of each selective layer: shares of values by their bits, and the mean; nil if nothing was.
+    var readingTable: String? {
+        let reading = reading
+        let parts = layers.flatMap { layer in
+            [("K", reading.keys[layer.index]), ("V", reading.values[layer.index])].compactMap { part, reading in
+                reading.flatMap { reading in reading.bitsPerValue.map { (layer.index, part, reading, $0) } }
+            }
+        }
+        guard !parts.isEmpty else { return nil }
+        let widths = Set(parts.flatMap { $0.2.values.keys }).sorted()
+        var rows = [["LAYER", "PART"] + widths.map { "\($0) BITS" } + ["READ OF A VALUE"]]
+        for (layer, part, reading, bits) in parts {
+            let count = Double(reading.values.values.reduce(0, +))
+            rows.append(
+                ["\(layer)", part]
+                    + widths.map { width in
+                        reading.values[width].map { "\((Double($0) * 100 / count).fixed(1)) %" } ?? ""
+                    } + [bits.fixed(3)])
+        }
+        return table(columns: rows)
+    }
+
     /// The codecs and their bits, in words; what is kept in f16 besides.
     var summary: String {
         func names(_ name: (Layer) -> String) -> String {

@@ -30,7 +30,8 @@ struct CacheReport {
             ),
             ("cache", plan.configuration.description),
         ])
-        return ([head, layers, totals, parts] + (adaptive.map { [$0.text] } ?? [])).joined(separator: "\n\n")
+        let run = [adaptive?.text, plan.readingTable].compactMap { $0 }
+        return ([head, layers, totals, parts] + run).joined(separator: "\n\n")
     }
 
     private var layers: String {
@@ -53,7 +54,7 @@ struct CacheReport {
             return widths.dropLast().map(String.init).joined(separator: ", ") + " or \(widths.last ?? 0) bits, by need"
         }
         func append(_ column: [String]) { rows = zip(rows, column).map { $0 + [$1] } }
-        if plan.layers.contains(where: { $0.keyWidths != nil || $0.valueWidths != nil }) {
+        if plan.isSelective {
             append(
                 ["READ"]
                     + groups.flatMap { group in
