@@ -131,12 +131,13 @@ public final class GradientPass {
     public func recordAttention(_ tokens: [Int32], onLayer: (AttentionRecord) throws -> Void) throws {
         try forward(
             tokens,
-            onAttention: { layer, parts in
-                try onLayer(
-                    AttentionRecord(
-                        layer: layer, queries: parts.queries, keys: parts.keys, values: parts.values,
-                        factor: model.layers[layer].attention.factor))
-            })
+            onAttention: { try onLayer(record($1, layer: $0)) })
+    }
+
+    private func record(_ parts: SelfAttention.Parts, layer: Int) -> AttentionRecord {
+        AttentionRecord(
+            layer: layer, queries: parts.queries, keys: parts.keys, values: parts.values,
+            factor: model.layers[layer].attention.factor)
     }
 
     /// Runs a sequence forwards and backwards and hands out keys, values and gradients, from the last layer to the first.
@@ -156,8 +157,10 @@ public final class GradientPass {
     }
 
     /// The loss of a sequence, in nats per token.
-    func loss(_ tokens: [Int32]) throws -> Double {
-        try forward(tokens)
+    ///
+    /// - Parameter onAttention: may put other keys and values in the place of those that attention is about to read.
+    func loss(_ tokens: [Int32], onAttention: (AttentionRecord) throws -> Void = { _ in }) throws -> Double {
+        try forward(tokens, onAttention: { try onAttention(record($1, layer: $0)) })
         buffers.resize(rows: tokens.count)
         return model.head.backward(tokens, into: buffers.stream.matrix, gradientOperations, workspace)
     }
