@@ -26,7 +26,7 @@ import Testing
             .init(repeating: -3.25, count: 16), (0..<16).map { 1000 + Float($0) * 0.125 },
             (0..<16).map { Float($0) * 1e-7 }, [.infinity, -.infinity, .nan] + .init(repeating: 1, count: 13),
         ]
-        let context = try Aligned8Context("aligned8", size: 16, kvHeads: 1, tokens: 64, instructionSet) {
+        let context = try SelectiveContext("aligned8", size: 16, kvHeads: 1, tokens: 64, instructionSet) {
             vectors[$0 % 4][$1]
         }
         for (token, vector) in vectors.enumerated() {
@@ -56,7 +56,7 @@ import Testing
             var generator = PlainGenerator(seed: UInt64(size + group))
             let sizes = (0..<size).map { _ in Float(exp2(6 * generator.uniform() - 3)) }
             let noise = generator.normals(384 * kvHeads * size)
-            let context = try Aligned8Context(name, size: size, kvHeads: kvHeads, tokens: tokens, instructionSet) {
+            let context = try SelectiveContext(name, size: size, kvHeads: kvHeads, tokens: tokens, instructionSet) {
                 noise[$0 * kvHeads * size + $1] * sizes[$1 % size]
             }
             var plain = try PlainAligned8(context)
@@ -76,7 +76,8 @@ import Testing
                 let weights = (0..<rows * tokens).map { index in
                     index % tokens <= position + index / tokens / group ? Float(exp(6 * generator.uniform() - 3)) : 0
                 }
-                let mixed = context.mix(weights, rows: rows, groupSize: group, position: position)
+                let mixed = context.mix(
+                    weights, totals: [Float](repeating: 1, count: rows), groupSize: group, position: position)
                 for (value, sum) in zip(mixed, plain.mix(weights, rows: rows, groupSize: group, position: position)) {
                     #expect(
                         abs(Double(value) - sum.value) <= Self.tolerance(instructionSet) * sum.size,
@@ -94,7 +95,7 @@ import Testing
         let query = generator.normals(64)
         var bits: [Double] = []
         for name in ["aligned8/s6", "aligned8/s2", "aligned8/s0", "aligned8/s-3"] {
-            let context = try Aligned8Context(name, size: 64, kvHeads: 1, tokens: 256, .best) { noise[$0 * 64 + $1] }
+            let context = try SelectiveContext(name, size: 64, kvHeads: 1, tokens: 256, .best) { noise[$0 * 64 + $1] }
             _ = context.scores(query, groupSize: 1, position: 255)
             bits.append(try #require(context.keys.meter.reading.bitsPerValue))
         }
@@ -106,7 +107,7 @@ import Testing
     @Test func queriesThatWereNotToldWhatToReadReadEverything() throws {
         var generator = PlainGenerator(seed: 10)
         let noise = generator.normals(128 * 64)
-        let context = try Aligned8Context("aligned8/s-3", size: 64, kvHeads: 1, tokens: 128, .best) {
+        let context = try SelectiveContext("aligned8/s-3", size: 64, kvHeads: 1, tokens: 128, .best) {
             noise[$0 * 64 + $1]
         }
         let query = generator.normals(64)
@@ -165,89 +166,6 @@ private struct PlainUnit {
     var size: Double { abs(Double(least) + Double(range) / 2) + Double(range) / 2 }
 }
 
-/// Cached tokens whose keys and values are the same vectors.
-private final class Aligned8Context {
-    let fixture: CodecFixture
-    let keys: any SelectiveKeyCodec
-    let values: any SelectiveValueCodec
-    let spare: Int
-    let tokens: Int
-    private let keyPages: [UnsafeRawPointer]
-    private let valuePages: [UnsafeRawPointer]
-
-    var shape: HeadShape { fixture.shape }
-
-    init(
-        _ name: String, size: Int, kvHeads: Int, tokens: Int, _ instructionSet: InstructionSet,
-        value: (_ token: Int, _ channel: Int) -> Float
-    ) throws {
-        let codec = try #require(CodecRegistry.codec(named: name) as? Aligned8Codec)
-        spare = codec.spare
-        self.tokens = tokens
-        let width = kvHeads * size
-        fixture = try CodecFixture(
-            codec: codec, shape: HeadShape(kvHeads: kvHeads, headSize: size), tokens: tokens,
-            instructionSet: instructionSet
-        ) { _, count in (0..<count).map { value($0 / width, $0 % width) } }
-        keys = try #require(fixture.keys as? any SelectiveKeyCodec)
-        values = try #require(fixture.values as? any SelectiveValueCodec)
-        let parts = (0..<PageGeometry.pages(forTokens: tokens)).map(fixture.parts(ofPage:))
-        keyPages = parts.map(\.keys)
-        valuePages = parts.map(\.values)
-    }
-
-    /// The last head: rows x tokens that the last query token sees.
-    func scores(_ queries: [Float], groupSize: Int, position: Int) -> [Float] {
-        let rows = queries.count / shape.headSize
-        let stride = keyPages.count * PageGeometry.tokens
-        let prepared = AlignedBuffer<UInt8>(zeroed: rows * keys.queryBytes)
-        let memory = UnsafeMutableRawPointer(prepared.pointer)
-        var scores = [Float](repeating: .nan, count: rows * stride)
-        queries.withUnsafeBufferPointer { queries in
-            for row in 0..<rows {
-                keys.prepare(
-                    query: queries.baseAddress! + row * shape.headSize, factor: 1,
-                    into: memory + row * keys.queryBytes)
-            }
-        }
-        run(keyPages, position: position + rows / groupSize) { run in
-            keys.choose(run, self.rows(rows, groupSize, position), prepared: memory)
-            keys.score(run, head: shape.kvHeads - 1, queries: memory, rows: rows, into: &scores, stride: stride)
-        }
-        return (0..<rows).flatMap { scores[$0 * stride..<$0 * stride + position + rows / groupSize] }
-    }
-
-    /// The last head: rows x head size.
-    func mix(_ weights: [Float], rows: Int, groupSize: Int, position: Int) -> [Float] {
-        let stride = valuePages.count * PageGeometry.tokens
-        var padded = [Float](repeating: 0, count: rows * stride)
-        for row in 0..<rows {
-            for token in 0..<tokens { padded[row * stride + token] = weights[row * tokens + token] }
-        }
-        var out = [Float](repeating: 0, count: rows * shape.headSize)
-        let choices = AlignedBuffer<UInt8>(zeroed: rows * values.choiceBytes)
-        run(valuePages, position: position + rows / groupSize) { run in
-            values.choose(
-                run, self.rows(rows, groupSize, position), weights: padded, stride: stride,
-                totals: [Float](repeating: 1, count: rows), into: UnsafeMutableRawPointer(choices.pointer))
-            values.mix(
-                run, head: shape.kvHeads - 1, weights: padded, rows: rows, stride: stride,
-                choices: UnsafeRawPointer(choices.pointer), into: &out)
-        }
-        return out
-    }
-
-    private func rows(_ rows: Int, _ groupSize: Int, _ position: Int) -> QueryRows {
-        QueryRows(head: shape.kvHeads - 1, rows: rows, groupSize: groupSize, position: position)
-    }
-
-    private func run(_ pages: [UnsafeRawPointer], position: Int, _ body: (TokenRun) -> Void) {
-        pages.withUnsafeBufferPointer {
-            body(TokenRun(pages: $0.baseAddress!, offset: 0, position: 0, tokens: min(position, tokens)))
-        }
-    }
-}
-
 /// The rule, a number at a time.
 private struct PlainAligned8 {
     struct Sum {
@@ -255,7 +173,8 @@ private struct PlainAligned8 {
         var size = 0.0
     }
 
-    private let context: Aligned8Context
+    private let context: SelectiveContext
+    private let spare: Int
     /// Of every page, by channel.
     private let keys: [[PlainUnit]]
     private let values: [PlainUnit]
@@ -264,8 +183,9 @@ private struct PlainAligned8 {
 
     private var size: Int { context.shape.headSize }
 
-    init(_ context: Aligned8Context) throws {
+    init(_ context: SelectiveContext) throws {
         self.context = context
+        spare = try #require(context.codec as? Aligned8Codec).spare
         let (size, width) = (context.shape.headSize, context.shape.width)
         let first = width - size
         keys = (0..<context.fixture.storedTokens / 64).map { page in
@@ -273,14 +193,14 @@ private struct PlainAligned8 {
                 PlainUnit((0..<64).map { context.fixture.keyVectors[(page * 64 + $0) * width + channel] })
             }
         }
-        values = (0..<context.tokens).map {
+        values = (0..<context.fixture.tokens).map {
             PlainUnit(Array(context.fixture.valueVectors[$0 * width + first..<($0 + 1) * width]))
         }
     }
 
     /// The fewest bits whose error is no larger than the largest's with 8, and `spare` bits more.
     private func bits(share: Float) -> Int {
-        [2, 4, 6].first { share * exp2(Float(8 - $0 + context.spare)) <= 1 } ?? 8
+        [2, 4, 6].first { share * exp2(Float(8 - $0 + spare)) <= 1 } ?? 8
     }
 
     /// Nil for tokens of the query's own page, which are read from copies.
@@ -322,7 +242,7 @@ private struct PlainAligned8 {
     }
 
     mutating func mix(_ weights: [Float], rows: Int, groupSize: Int, position: Int) -> [Sum] {
-        let tokens = context.tokens
+        let tokens = context.fixture.tokens
         var sums: [Sum] = []
         for first in stride(from: 0, to: rows, by: groupSize) {
             let limit = position + first / groupSize + 1

@@ -23,7 +23,8 @@ import Testing
     @Test(arguments: InstructionSet.supported)
     func channelsAreReadByTheSizeOfTheirProducts(instructionSet: InstructionSet) throws {
         let rows: [[Float]] = [[1.2345, -40, 0.2, 0.7], [-1.9, 33.3, -0.11, -0.9], [2, 64, 0.25, 1]]
-        let context = try Context("aligned", size: 16, kvHeads: 1, tokens: 65, instructionSet) { token, channel in
+        let context = try SelectiveContext("aligned", size: 16, kvHeads: 1, tokens: 65, instructionSet) {
+            token, channel in
             token < 3 && channel < 4 ? rows[token][channel] : 0
         }
         let query: [Float] = [1, 0.5, 8, 0.001] + [Float](repeating: 0, count: 12)
@@ -46,7 +47,8 @@ import Testing
             [1, -0.5], [0.75, 0.25], [-1.5, 0.125], [0.3, 2], [0.9, -0.7], [1.1, 0.6], [-0.8, 1.3], [0.4, -1.9],
         ]
         let weights: [Float] = [0x1p-1, 0x1p-2, 0x1p-3, 0x1p-4, 0x1p-5, 0x1p-6, 0x1p-8, 0x1p-11]
-        let context = try Context(example.name, size: 16, kvHeads: 1, tokens: 65, instructionSet) { token, channel in
+        let context = try SelectiveContext(example.name, size: 16, kvHeads: 1, tokens: 65, instructionSet) {
+            token, channel in
             token < 8 && channel < 2 ? rows[token][channel] : 0
         }
         let padded = weights + [Float](repeating: 0, count: 65 - weights.count)
@@ -63,7 +65,8 @@ import Testing
 
     @Test func theHeaviestTokenIsAlwaysAmongThoseThatEstimate() throws {
         // Tokens 8 and 40 are of one class; the value of 40 makes the output.
-        let context = try Context("aligned", size: 16, kvHeads: 1, tokens: 65, .best) { token, _ in token == 40 ? 1 : 0
+        let context = try SelectiveContext("aligned", size: 16, kvHeads: 1, tokens: 65, .best) { token, _ in
+            token == 40 ? 1 : 0
         }
         var weights = [Float](repeating: 0, count: 65)
         weights[8] = 0.25
@@ -82,7 +85,7 @@ import Testing
     /// A prompt of 130 tokens has 2 full blocks and 2 more tokens; 62 tokens later a third block is full.
     @Test(arguments: [(129, 128), (190, 128), (191, 192)])
     func tokensOfUnfinishedPagesAreReadWhole(position: Int, aligned: Int) throws {
-        let context = try Context("aligned/t0-0", size: 16, kvHeads: 1, tokens: 192, .best) { _, _ in 1 }
+        let context = try SelectiveContext("aligned/t0-0", size: 16, kvHeads: 1, tokens: 192, .best) { _, _ in 1 }
         _ = context.scores([Float](repeating: 1, count: 16), groupSize: 1, position: position)
         // Without any steps to spare, every channel below the largest product would be read at 8 bits: all are equal.
         #expect(context.keys.meter.reading.values == [8: aligned * 16, 12: 0, 16: (position + 1 - aligned) * 16])
@@ -98,7 +101,7 @@ import Testing
             var generator = PlainGenerator(seed: UInt64(size + group))
             let sizes = (0..<size).map { _ in Float(exp2(6 * generator.uniform() - 3)) }
             let noise = generator.normals(tokens * kvHeads * size)
-            let context = try Context(name, size: size, kvHeads: kvHeads, tokens: tokens, instructionSet) {
+            let context = try SelectiveContext(name, size: size, kvHeads: kvHeads, tokens: tokens, instructionSet) {
                 noise[$0 * kvHeads * size + $1] * sizes[$1 % size]
             }
             let plain = try PlainAligned(context)
@@ -132,7 +135,7 @@ import Testing
         let query = generator.normals(64)
         var bits: [Double] = []
         for name in ["aligned/t30-30", "aligned/t8-12", "aligned/t4-8", "aligned/t2-4", "aligned/t0-0"] {
-            let context = try Context(name, size: 64, kvHeads: 1, tokens: 256, .best) { noise[$0 * 64 + $1] }
+            let context = try SelectiveContext(name, size: 64, kvHeads: 1, tokens: 256, .best) { noise[$0 * 64 + $1] }
             _ = context.scores(query, groupSize: 1, position: 255)
             bits.append(try #require(context.keys.meter.reading.bitsPerValue))
         }
@@ -159,91 +162,10 @@ import Testing
     }
 }
 
-/// Cached tokens whose keys and values are the same vectors.
-private final class Context {
-    let fixture: CodecFixture
-    let keys: any SelectiveKeyCodec
-    let values: any SelectiveValueCodec
-    let thresholds: AlignmentThresholds
-    private let keyPages: [UnsafeRawPointer]
-    private let valuePages: [UnsafeRawPointer]
-
-    var shape: HeadShape { fixture.shape }
-
-    init(
-        _ name: String, size: Int, kvHeads: Int, tokens: Int, _ instructionSet: InstructionSet,
-        value: (_ token: Int, _ channel: Int) -> Float
-    ) throws {
-        let codec = try #require(CodecRegistry.codec(named: name) as? AlignedCodec)
-        thresholds = codec.thresholds
-        let width = kvHeads * size
-        fixture = try CodecFixture(
-            codec: codec, shape: HeadShape(kvHeads: kvHeads, headSize: size), tokens: tokens,
-            instructionSet: instructionSet
-        ) { _, count in (0..<count).map { value($0 / width, $0 % width) } }
-        keys = try #require(fixture.keys as? any SelectiveKeyCodec)
-        values = try #require(fixture.values as? any SelectiveValueCodec)
-        let parts = (0..<PageGeometry.pages(forTokens: tokens)).map(fixture.parts(ofPage:))
-        keyPages = parts.map(\.keys)
-        valuePages = parts.map(\.values)
-    }
-
-    /// The last head: rows x tokens that the last query token sees.
-    func scores(_ queries: [Float], groupSize: Int, position: Int) -> [Float] {
-        let rows = queries.count / shape.headSize
-        let stride = keyPages.count * PageGeometry.tokens
-        let prepared = AlignedBuffer<UInt8>(zeroed: rows * keys.queryBytes)
-        let memory = UnsafeMutableRawPointer(prepared.pointer)
-        var scores = [Float](repeating: .nan, count: rows * stride)
-        queries.withUnsafeBufferPointer { queries in
-            for row in 0..<rows {
-                keys.prepare(
-                    query: queries.baseAddress! + row * shape.headSize, factor: 1,
-                    into: memory + row * keys.queryBytes)
-            }
-        }
-        run(keyPages, position: position + rows / groupSize) { run in
-            keys.choose(run, self.rows(rows, groupSize, position), prepared: memory)
-            keys.score(run, head: shape.kvHeads - 1, queries: memory, rows: rows, into: &scores, stride: stride)
-        }
-        return (0..<rows).flatMap { scores[$0 * stride..<$0 * stride + position + rows / groupSize] }
-    }
-
-    /// The last head: rows x head size.
-    func mix(_ weights: [Float], totals: [Float], groupSize: Int, position: Int) -> [Float] {
-        let rows = totals.count
-        let stride = valuePages.count * PageGeometry.tokens
-        var padded = [Float](repeating: 0, count: rows * stride)
-        for row in 0..<rows {
-            for token in 0..<fixture.tokens { padded[row * stride + token] = weights[row * fixture.tokens + token] }
-        }
-        var out = [Float](repeating: 0, count: rows * shape.headSize)
-        let choices = AlignedBuffer<UInt8>(zeroed: rows * values.choiceBytes)
-        run(valuePages, position: position + rows / groupSize) { run in
-            values.choose(
-                run, self.rows(rows, groupSize, position), weights: padded, stride: stride, totals: totals,
-                into: UnsafeMutableRawPointer(choices.pointer))
-            values.mix(
-                run, head: shape.kvHeads - 1, weights: padded, rows: rows, stride: stride,
-                choices: UnsafeRawPointer(choices.pointer), into: &out)
-        }
-        return out
-    }
-
-    private func rows(_ rows: Int, _ groupSize: Int, _ position: Int) -> QueryRows {
-        QueryRows(head: shape.kvHeads - 1, rows: rows, groupSize: groupSize, position: position)
-    }
-
-    private func run(_ pages: [UnsafeRawPointer], position: Int, _ body: (TokenRun) -> Void) {
-        pages.withUnsafeBufferPointer {
-            body(TokenRun(pages: $0.baseAddress!, offset: 0, position: 0, tokens: min(position, fixture.tokens)))
-        }
-    }
-}
-
 /// The reference's algorithm, a number at a time.
 private final class PlainAligned {
-    private let context: Context
+    private let context: SelectiveContext
+    private let thresholds: AlignmentThresholds
     private let keys: [[UInt16]]
     private let values: [[UInt16]]
     private(set) var keyReading = [8: 0, 12: 0, 16: 0]
@@ -251,8 +173,9 @@ private final class PlainAligned {
 
     private var size: Int { context.shape.headSize }
 
-    init(_ context: Context) throws {
+    init(_ context: SelectiveContext) throws {
         self.context = context
+        thresholds = try #require(context.codec as? AlignedCodec).thresholds
         let first = (context.shape.kvHeads - 1) * context.shape.headSize
         func words(_ decoded: [Float]) -> [UInt16] {
             decoded[first..<first + context.shape.headSize].map { Float16($0).bitPattern }
@@ -279,7 +202,7 @@ private final class PlainAligned {
     }
 
     private func bits(steps: Int) -> Int {
-        steps < context.thresholds.twelve ? 16 : steps < context.thresholds.eight ? 12 : 8
+        steps < thresholds.twelve ? 16 : steps < thresholds.eight ? 12 : 8
     }
 
     func scores(_ queries: [Float], groupSize: Int, position: Int) -> (sums: [Double], sizes: [Double]) {
@@ -333,7 +256,7 @@ private final class PlainAligned {
                     }
                 }
                 var alignment = (0..<size).map { Self.exponent(estimate[$0]) - 1 + 15 - maxima[$0] }.min()!
-                if context.thresholds.countsAddends {
+                if thresholds.countsAddends {
                     alignment -= max(Int((0.5 * log2(Double(blocks) / 64)).rounded(.up)), 0)
                 }
                 for token in 0..<blocks {
@@ -357,7 +280,7 @@ private final class PlainAligned {
     }
 
     private func width(of share: Double, alignment: Int) -> Int {
-        guard context.thresholds.isCode else { return bits(steps: alignment - Self.exponent(share)) }
+        guard thresholds.isCode else { return bits(steps: alignment - Self.exponent(share)) }
         // The difference that the authors' kernel takes of 16-bit words, with the share's fraction.
         let difference = alignment * 1024 - Int(Float16(share).bitPattern)
         return difference >= 0x800 ? 8 : difference >= 0x400 ? 12 : 16
