@@ -3,10 +3,8 @@ import KvasirCache
 import KvasirCalibration
 import KvasirCodecs
 import KvasirEngine
-import KvasirEvaluation
 import KvasirHub
 import KvasirModels
-import KvasirTokenizers
 
 /// `kvasir calibrate`: statistics of a model that some codecs, and 8-bit weights, need.
 struct Calibrate: ParsableCommand {
@@ -26,14 +24,10 @@ struct CalibrateCenter: AsyncParsableCommand {
             found again where it is written, beside the model. Without --text the model makes up the text itself.
             """)
 
-    @Option(help: ArgumentHelp("A text to measure on.", valueName: "file"), completion: .file())
-    var text: String?
+    @OptionGroup var source: CalibrationText
 
     @Option(help: ArgumentHelp("The most tokens of the text to run.", valueName: "count"))
     var tokens = 4096
-
-    @Option(help: ArgumentHelp("What a made-up text starts from.", valueName: "number"))
-    var seed: UInt64 = 0
 
     @Option(
         help: ArgumentHelp("Where to write. (default: MODEL.center.safetensors, beside the model)", valueName: "file"),
@@ -43,9 +37,6 @@ struct CalibrateCenter: AsyncParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Computing") var compute: ComputeOptions
 
-    /// Tokens that run through the model as one sequence.
-    private static let window = 512
-
     func validate() throws {
         if tokens < 1 { throw ValidationError("--tokens is \(tokens): run at least 1") }
     }
@@ -54,28 +45,20 @@ struct CalibrateCenter: AsyncParsableCommand {
         let instructionSet = try compute.instructionSet()
         let threads = try compute.threadPool()
         let reference = try model.reference()
-        let bytes = try text.map(EvaluationFile.read)
+        let bytes = try source.read()
         let file = try await ModelFetcher().fetch(reference, interrupts: Interrupts())
         let loaded = try file.load(threads: threads)
-        let context = min(Self.window, loaded.decoder.info.contextLength)
         let engine = try InferenceEngine(
-            model: loaded, cache: CacheConfiguration(parsing: CenterMeasurement.cache), contextLength: context,
+            model: loaded, cache: CacheConfiguration(parsing: CenterMeasurement.cache),
+            contextLength: CalibrationText.context(of: loaded),
             threads: threads, instructionSet: instructionSet)
         var measurement = try CenterMeasurement(engine: engine)
-        let source: String
-        if let bytes, let text {
-            let all = loaded.tokenizer.encode(bytes, addSpecial: true, parseSpecial: false).prefix(tokens)
-            for start in stride(from: 0, to: all.count, by: context) {
-                try measurement.add(Array(all[start..<min(start + context, all.count)]))
-            }
-            source = "\(text), \(all.count) tokens"
-        } else {
-            try SelfText(seed: seed).run(on: engine, into: &measurement)
-            source = "text of the model's own, seed \(seed)"
-        }
+        let ran = try source.run(
+            bytes, tokens: tokens, on: engine, sequence: { try measurement.add($0) },
+            madeUp: { try $0.run(on: engine, into: &measurement) })
         let path = output ?? CalibrationKind.center.path(beside: file.path)
-        try measurement.calibration(source: source).write(to: path)
-        Console.write("mean keys of \(measurement.tokens.grouped) tokens (\(source)): \(path)\n")
+        try measurement.calibration(source: ran).write(to: path)
+        Console.write("mean keys of \(measurement.tokens.grouped) tokens (\(ran)): \(path)\n")
         try Console.check()
     }
 }

@@ -2,10 +2,8 @@ import ArgumentParser
 import KvasirCache
 import KvasirCalibration
 import KvasirEngine
-import KvasirEvaluation
 import KvasirHub
 import KvasirModels
-import KvasirTokenizers
 
 /// `kvasir calibrate smoothquant`.
 struct CalibrateSmoothQuant: AsyncParsableCommand {
@@ -19,14 +17,10 @@ struct CalibrateSmoothQuant: AsyncParsableCommand {
             the model makes up the text itself.
             """)
 
-    @Option(help: ArgumentHelp("A text to measure on.", valueName: "file"), completion: .file())
-    var text: String?
+    @OptionGroup var source: CalibrationText
 
     @Option(help: ArgumentHelp("The most tokens of the text to run.", valueName: "count"))
     var tokens = 16384
-
-    @Option(help: ArgumentHelp("What a made-up text starts from.", valueName: "number"))
-    var seed: UInt64 = 0
 
     @Option(
         help: ArgumentHelp("How much of the range goes into the weights: 0 for nothing, 1 for all.", valueName: "share")
@@ -48,9 +42,6 @@ struct CalibrateSmoothQuant: AsyncParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Computing") var compute: ComputeOptions
 
-    /// Tokens that run through the model as one sequence.
-    private static let window = 512
-
     func validate() throws {
         if tokens < 1 { throw ValidationError("--tokens is \(tokens): run at least 1") }
         // Not a number fails as well.
@@ -61,29 +52,21 @@ struct CalibrateSmoothQuant: AsyncParsableCommand {
         let instructionSet = try compute.instructionSet()
         let threads = try compute.threadPool()
         let reference = try model.reference()
-        let bytes = try text.map(EvaluationFile.read)
+        let bytes = try source.read()
         let file = try await ModelFetcher().fetch(reference, interrupts: Interrupts())
         let loaded = try file.load(threads: threads)
-        let context = min(Self.window, loaded.decoder.info.contextLength)
         let engine = try InferenceEngine(
-            model: loaded, cache: CacheConfiguration(parsing: SmoothQuantMeasurement.cache), contextLength: context,
+            model: loaded, cache: CacheConfiguration(parsing: SmoothQuantMeasurement.cache),
+            contextLength: CalibrationText.context(of: loaded),
             threads: threads, instructionSet: instructionSet, precision: .float32)
         var measurement = SmoothQuantMeasurement(engine: engine)
-        let source: String
-        if let bytes, let text {
-            let all = loaded.tokenizer.encode(bytes, addSpecial: true, parseSpecial: false).prefix(tokens)
-            for start in stride(from: 0, to: all.count, by: context) {
-                try measurement.add(Array(all[start..<min(start + context, all.count)]))
-            }
-            source = "\(text), \(all.count) tokens"
-        } else {
-            try SelfText(seed: seed).run(on: engine, into: &measurement)
-            source = "text of the model's own, seed \(seed)"
-        }
+        let ran = try source.run(
+            bytes, tokens: tokens, on: engine, sequence: { try measurement.add($0) },
+            madeUp: { try $0.run(on: engine, into: &measurement) })
         let path = output ?? SmoothQuantCalibration.path(beside: file.path)
-        try measurement.calibration(source: source, alpha: alpha, sites: sites.sites).write(to: path)
+        try measurement.calibration(source: ran, alpha: alpha, sites: sites.sites).write(to: path)
         Console.write(
-            "ranges of activations over \(measurement.tokens.grouped) tokens (\(source)), alpha \(alpha): \(path)\n")
+            "ranges of activations over \(measurement.tokens.grouped) tokens (\(ran)), alpha \(alpha): \(path)\n")
         try Console.check()
     }
 }
