@@ -94,6 +94,7 @@ public struct GenerationComparison: Sendable, Hashable {
         for (index, comparison) in try DivergenceEvaluation.compare(window, engines).subjects.enumerated() {
             results[index].divergences = comparison.divergences
             results[index].sameTop = comparison.sameTop.count { $0 }
+            results[index].bits = comparison.score.bits
         }
         return PromptComparison(
             promptTokens: prompt.count, tokens: expected, repetition: Repetition.share(of: expected, n: Self.gram),
@@ -124,6 +125,8 @@ public struct PromptComparison: Sendable, Hashable, Codable {
         public internal(set) var divergences: [Double] = []
         /// Tokens of the reference's text where the most probable token is the reference's.
         public internal(set) var sameTop = 0
+        /// Where bits follow attention, those that the reference's text has at its end.
+        public internal(set) var bits: MeasuredBits?
 
         init(tokens: [Int32], firstDifference: Int?, repetition: Double) {
             self.tokens = tokens

@@ -19,7 +19,7 @@ struct CalibrationText: ParsableArguments {
     /// The context that runs take of a model.
     static func context(of model: LanguageModel) -> Int { min(window, model.decoder.info.contextLength) }
 
-    /// The text's bytes; nil if there is none. Read before anything that takes long.
+    /// The text's bytes, read before anything that takes long; nil if there is no text.
     func read() throws -> [UInt8]? { try text.map(EvaluationFile.read) }
 
     /// Runs the first `tokens` tokens of `bytes` in sequences, or else what the model makes up.

@@ -11,6 +11,8 @@ public struct GenerationComparisonReport: Codable, Sendable, Hashable {
         public let bitsPerValueK: Double
         /// Bits for each cached value, every overhead counted.
         public let bitsPerValueV: Double
+        /// More about the bits that follow attention, at the end of the reference's texts; absent where none do.
+        public let measuredBits: MeasuredBits?
         /// Texts that are the reference's.
         public let identical: Int
         /// The first token of every text that is not the reference's, from 0 on; null for a text that is the same.
@@ -65,9 +67,13 @@ public struct GenerationComparisonReport: Codable, Sendable, Hashable {
         caches = plans.enumerated().map { index, plan in
             let summary = GenerationSummary(comparisons, subject: index)
             let subjects = comparisons.map { $0.subjects[index] }
+            var bits: MeasuredBits?
+            for subject in subjects { bits.add(subject.bits) }
             return Cache(
-                cache: plan.configuration.description, bitsPerValueK: plan.bitsPerValueK,
-                bitsPerValueV: plan.bitsPerValueV, identical: summary.identical,
+                cache: plan.configuration.description,
+                bitsPerValueK: bits?.keys?.bitsPerValue ?? plan.bitsPerValueK,
+                bitsPerValueV: bits?.values?.bitsPerValue ?? plan.bitsPerValueV, measuredBits: bits,
+                identical: summary.identical,
                 firstDifferences: subjects.map(\.firstDifference),
                 medianFirstDifference: summary.medianFirstDifference, divergence: summary.meanDivergence,
                 divergenceFirstQuarter: summary.meanDivergence(0..<length / 4),
