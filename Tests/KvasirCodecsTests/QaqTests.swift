@@ -24,6 +24,17 @@ import Testing
         #expect(rule.keyBits(range: 10, queryNorm: 300, tokens: 100) == expected)
     }
 
+    /// From `t` tokens on the allowed error of keys stays what it is; without, it grows with the context.
+    @Test func longContextsAskForNoFewerBits() {
+        func bits(_ limit: Int?, _ tokens: Int) -> Int {
+            let rule = Self.rule { ($0.leastBits, $0.mostBits, $0.keyTarget, $0.keyContext) = (0, 8, 0.003, limit) }
+            return rule.keyBits(range: 10, queryNorm: 3, tokens: tokens)
+        }
+        #expect([100, 1_000].allSatisfy { bits(1_000, $0) == bits(nil, $0) })
+        #expect([2_000, 100_000].allSatisfy { bits(1_000, $0) == bits(1_000, 1_000) })
+        #expect(bits(nil, 1_000_000) < bits(nil, 1_000))
+    }
+
     @Test(arguments: [
         (QaqParameters.Variant.paper, 1.0, 1), (.code, 1, 1), (.paper, 0.1, 4), (.code, 0.1, 4),
     ])
@@ -348,8 +359,8 @@ import Testing
         let usual = try CodecRegistry.codec(named: "qaq")
         #expect(try CodecRegistry.codec(named: usual.name).name == usual.name)
         #expect(
-            try CodecRegistry.codec(named: "qaq/spill/layer/ev2.50/ek0.1/o0.5/n3/max6/min2/code/h2/rot").name
-                == "qaq/min2/max6/n3/o0.5/ek0.1/ev2.5/h2/code/layer/spill/rot")
+            try CodecRegistry.codec(named: "qaq/spill/layer/ev2.50/ek0.1/o0.5/n3/t0200/max6/min2/code/h2/rot").name
+                == "qaq/min2/max6/n3/o0.5/ek0.1/ev2.5/t200/h2/code/layer/spill/rot")
         #expect(try CodecRegistry.codec(named: "qaq/min3/max3").name.hasPrefix("qaq/min3/max3/"))
     }
 
@@ -359,6 +370,7 @@ import Testing
         ("qaq/ev1e5", "ev0.0001 to ev1000"), ("qaq/evnan", "min0 to min8"), ("qaq/h0", "h1 to h8"),
         ("qaq/min5/max4", "min0 to min4"), ("qaq/token", "head, layer or mixed"), ("qaq/min1/min2", "say it once"),
         ("qaq/head/layer", "say it once"), ("qaq/", "paper or code"), ("qaq/max", "max1 to max8"),
+        ("qaq/t1048577", "t0 to t1048576"), ("qaq/t-1", "t0 to t1048576"),
     ])
     func badParametersNameThePermittedRange(name: String, remedy: String) {
         let error = #expect(throws: CodecError.self) { try CodecRegistry.codec(named: name) }

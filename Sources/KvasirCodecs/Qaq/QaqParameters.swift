@@ -30,6 +30,10 @@ struct QaqParameters: Sendable, Hashable {
     var keyTarget = 0.003
     /// The deviation of a head's output that errors of values may cause.
     var valueTarget = 0.04
+    /// Tokens of context that the rule for keys counts at most; nil for all, as in the paper.
+    ///
+    /// The deviation that it allows grows with the context, and with it the error of long ones.
+    var keyContext: Int? = 1024
     /// A token's bits change when they differ by this many.
     var hysteresis = 1
     var variant = Variant.paper
@@ -41,12 +45,15 @@ struct QaqParameters: Sendable, Hashable {
     static let outlierRange = 0.0...4.0
     static let targetRange = 0.0001...1000.0
     static let hysteresisRange = 1...8
+    /// 0 stands for all.
+    static let keyContextRange = 0...1_048_576
 
     /// Every parameter, in one order.
     var description: String {
         [
             "min\(leastBits)", "max\(mostBits)", "n\(window)", "o\(Self.text(outliers))", "ek\(Self.text(keyTarget))",
-            "ev\(Self.text(valueTarget))", "h\(hysteresis)", variant.rawValue, unit.rawValue, mode.rawValue,
+            "ev\(Self.text(valueTarget))", "t\(keyContext ?? 0)", "h\(hysteresis)", variant.rawValue, unit.rawValue,
+            mode.rawValue,
         ].joined(separator: "/")
     }
 
@@ -101,12 +108,15 @@ struct QaqParameters: Sendable, Hashable {
         case "o": outliers = try Self.number(value, parameter, Self.outlierRange)
         case "ek": keyTarget = try Self.number(value, parameter, Self.targetRange)
         case "ev": valueTarget = try Self.number(value, parameter, Self.targetRange)
+        case "t":
+            let tokens = try Self.integer(value, parameter, Self.keyContextRange)
+            keyContext = tokens == 0 ? nil : tokens
         case "h": hysteresis = try Self.integer(value, parameter, Self.hysteresisRange)
         default:
             throw CodecError(
                 reason: .unknownParameter, received: parameter,
                 remedy: "qaq takes min0 to min8, max1 to max8, n1 to n32, o0 to o4, ek and ev with 0.0001 to 1000, "
-                    + "h1 to h8, paper or code, head, layer or mixed, monotone, spill or full, "
+                    + "t0 to t1048576, h1 to h8, paper or code, head, layer or mixed, monotone, spill or full, "
                     + "\(CodecRegistry.modifierList), each at most once")
         }
         return name

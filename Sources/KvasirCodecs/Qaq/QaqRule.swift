@@ -18,7 +18,7 @@ struct QaqRule: Sendable {
     ///   - tokens: in the context, at least 2.
     func keyBits(range: Double, queryNorm: Double, tokens: Int) -> Int {
         guard range > 0 else { return 0 }
-        let length = Double(tokens)
+        let length = Double(min(tokens, parameters.keyContext ?? tokens))
         let spread = log(length * length * length / (length - 1) * parameters.keyTarget * parameters.keyTarget + 1)
         // The variance that the keys' errors may have.
         return bits(range: range, deviation: (spread / queryNorm).squareRoot())
