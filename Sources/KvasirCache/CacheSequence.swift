@@ -40,7 +40,7 @@ public final class CacheSequence {
         pages.count * plan.fixedPageBytes + extentBytes + windowBytes + local.count * plan.localPageBytes
     }
 
-    private var extentBytes: Int { plan.isAdaptive ? pages.reduce(0) { $0 + $1.extentBytes(plan) } : 0 }
+    private var extentBytes: Int { plan.isAdaptive ? pages.reduce(0) { $0 + $1.extentBytes } : 0 }
 
     private var windowBytes: Int { window.count * plan.windowPageBytes }
 

@@ -110,7 +110,7 @@ public final class PagePool: Sendable {
     }
 
     fileprivate func release(_ page: CachePage, bytes: Int) {
-        let extents = page.extents.isEmpty ? 0 : page.releaseExtents(plan)
+        let extents = page.releaseExtents()
         free(page.memory)
         giveBack(bytes + extents)
     }
@@ -125,6 +125,8 @@ final class CachePage: @unchecked Sendable {  // written by its only owner, read
     let memory: UnsafeMutableRawPointer
     /// Planes of the parts whose bits follow attention; none before tokens are stored there.
     var extents = UnsafeMutableBufferPointer<Extent>(start: nil, count: 0)
+    /// Whether the bits of its tokens stay as they are.
+    private(set) var isSealed = false
     private let bytes: Int
     private let pool: PagePool
 
@@ -135,4 +137,11 @@ final class CachePage: @unchecked Sendable {  // written by its only owner, read
     }
 
     deinit { pool.release(self, bytes: bytes) }
+
+    /// Keeps the bits of its tokens as they are, and gives up what could raise them.
+    func seal() {
+        guard !isSealed else { return }
+        isSealed = true
+        pool.giveBack(releaseCopies(pool.plan))
+    }
 }

@@ -64,10 +64,6 @@ public struct SidePages: @unchecked Sendable {  // what it refers to is only rea
 }
 
 extension CachePlan {
-    /// Whether sequences can share full pages: not where bits follow attention, because a page's bits then depend on the tokens
-    /// after it, which are each sequence's own.
-    public var sharesPages: Bool { !isAdaptive }
-
     /// Whether anything lies beside packed pages: f16 copies, or tokens of layers with a sliding window.
     public var hasSidePages: Bool { windowPageBytes + localPageBytes > 0 }
 

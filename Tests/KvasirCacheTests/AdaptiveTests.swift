@@ -234,10 +234,52 @@ import Testing
         #expect(file.bytes >= 9_000_000)
     }
 
-    @Test func adaptivePagesAreNotShared() throws {
-        let fixture = try CacheFixture("qaq", shape: Self.shape)
-        #expect(!fixture.plan.sharesPages && fixture.plan.isAdaptive)
-        #expect(try !CacheFixture("nf4", shape: Self.shape).plan.isAdaptive)
+    /// Pages of one sequence in another keep the bits that the attention of the first gave them, in every mode.
+    @Test(arguments: AdaptiveMode.allCases, InstructionSet.supported)
+    func sealedPagesKeepTheirBits(mode: AdaptiveMode, instructionSet: InstructionSet) throws {
+        let fixture = try CacheFixture(
+            "qaq/min0/max6/ek1/ev0.01/\(mode.rawValue)", shape: Self.shape, instructionSet: instructionSet)
+        let stream = TokenStream(shape: Self.shape, tokens: 384, seed: 29)
+        var owner: CacheSequence? = fixture.sequence()
+        let (adopter, alone) = (fixture.sequence(), fixture.sequence())
+        let bits: [[Int]]
+        let tokens: [[Float]]
+        do {
+            let owner = try #require(owner)
+            _ = try fixture.run(stream, chunks: [192], into: owner)
+            (bits, tokens) = (owner.adaptiveBits.map(\.histogram), contents(owner))
+            #expect(bits.allSatisfy { $0.count { $0 > 0 } > 1 }, "tokens have different numbers of bits")
+            adopter.adopt((0..<3).map(owner.sealedPage))
+        }
+        #expect(adopter.count == 192 && adopter.adaptiveBits.map(\.histogram) == bits)
+        #expect(identical(contents(adopter), tokens))
+        // Counted once, and nothing is kept that could raise the bits.
+        #expect(fixture.pool.bytesInUse == adopter.bytes && adopter.footprint.window == 0)
+        owner = nil
+        #expect(fixture.pool.bytesInUse == adopter.bytes)
+
+        // What comes after them is decided about as ever, they are not: not even in the sequence that goes on with them.
+        _ = try fixture.run(stream, chunks: [100, 92], into: adopter)
+        _ = try fixture.run(stream, chunks: [384], into: alone)
+        func first(_ sequence: CacheSequence) -> [[Float]] {
+            var all: [[Float]] = []
+            for layer in sequence.plan.layers.indices {
+                var keys: [Float] = []
+                var values: [Float] = []
+                sequence.decode(layer: layer, tokens: 0..<192, keys: &keys, values: &values)
+                all += [keys, values]
+            }
+            return all
+        }
+        #expect(identical(first(adopter), tokens))
+        #expect(!identical(first(alone), tokens), "the attention of later tokens would have changed bits")
+        #expect(adopter.adaptiveBits.contains { $0.lowered > 0 })
+        #expect(fixture.pool.bytesInUse == adopter.bytes + alone.bytes)
+
+        // A cut behind the last decision goes on; one before it begins anew and leaves the pages to whoever holds them.
+        let sealed = adopter.sealedPage(0)
+        #expect(adopter.truncate(to: 100) == 0 && adopter.bytes == 0)
+        #expect(fixture.pool.bytesInUse == alone.bytes + sealed.bytes(fixture.plan))
     }
 
     @Test func slidingWindowsAreRefused() throws {

@@ -68,7 +68,7 @@ extension CacheSequence {
             for page in 0..<PageGeometry.pages(forTokens: count) {
                 let held = min(PageGeometry.tokens, count - page * PageGeometry.tokens)
                 planes += self.page(page).extents[index].bytes * held / PageGeometry.tokens
-                footprint.window += place.part.copyBytes * held / PageGeometry.tokens
+                footprint.window += self.page(page).extents[index].copyBytes * held / PageGeometry.tokens
             }
             most = place.part.extentBytes * count / PageGeometry.tokens
             let codes: WritableKeyPath<CacheFootprint, Int> = place.isKeys ? \.keyCodes : \.valueCodes

@@ -39,7 +39,9 @@ struct Extent {
     /// What they take.
     var bytes: Int
     /// The f16 copy that bits are raised from; nil without one.
-    let copy: UnsafeMutableRawPointer?
+    var copy: UnsafeMutableRawPointer?
+    /// What the copy takes.
+    var copyBytes = 0
     /// Whether all planes lie in the spill file.
     var isSpilled = false
 
@@ -81,7 +83,8 @@ extension PagePool {
                         break
                     }
                 }
-                extents.append(Extent(planes: planes, bytes: place.part.extentBytes, copy: copy))
+                extents.append(
+                    Extent(planes: planes, bytes: place.part.extentBytes, copy: copy, copyBytes: copyBytes))
             }
             made.append(extents)
             guard extents.count == plan.adaptivePlaces.count else {
@@ -111,14 +114,23 @@ extension CachePage {
     }
 
     /// Bytes of the planes and copies.
-    func extentBytes(_ plan: CachePlan) -> Int {
-        guard !extents.isEmpty else { return 0 }
-        return zip(plan.adaptivePlaces, extents).reduce(0) { $0 + $1.1.bytes + $1.0.part.copyBytes }
+    var extentBytes: Int { extents.reduce(0) { $0 + $1.bytes + $1.copyBytes } }
+
+    /// Frees the copies and returns what they took.
+    func releaseCopies(_ plan: CachePlan) -> Int {
+        var bytes = 0
+        for (index, place) in zip(extents.indices, plan.adaptivePlaces) where extents[index].copy != nil {
+            place.part.attach(extents[index].planes, copy: nil, to: memory + place.offset)
+            Extent.free(extents[index].copy)
+            bytes += extents[index].copyBytes
+            (extents[index].copy, extents[index].copyBytes) = (nil, 0)
+        }
+        return bytes
     }
 
     /// Frees the extents and returns what they took.
-    func releaseExtents(_ plan: CachePlan) -> Int {
-        let bytes = extentBytes(plan)
+    func releaseExtents() -> Int {
+        let bytes = extentBytes
         for extent in extents {
             Extent.free(extent.planes)
             Extent.free(extent.copy)

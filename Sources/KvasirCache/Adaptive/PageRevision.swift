@@ -15,7 +15,7 @@ struct PageRevision: ParallelWork {
         let (page, index) = item.quotientAndRemainder(dividingBy: places.count)
         let place = places.lowerBound + index
         let part = sequence.plan.adaptivePlaces[place].part
-        guard part.isDecided else { return }
+        guard part.isDecided, !sequence.page(page).isSealed else { return }
         let count = part.units * PageGeometry.tokens
         let memory = sequence.adaptiveMemory(page: page, place: place)
         let feedback = part.followsAttention ? state.feedback[layer] : nil

@@ -14,6 +14,8 @@ final class ActiveRequest {
     var sequence: CacheSequence?
     /// Pages that the prefix cache knows already.
     var insertedPages = 0
+    /// Tokens that were found in memory when it was first computed; nil before.
+    var takenOver: Int?
     /// Of the prompt so far.
     var promptLogProbabilities: [LogProbabilities] = []
 

@@ -92,7 +92,7 @@ struct PrefixCache {
     /// Bytes of those pages that others hold, too, so that taking them over takes no room.
     func sharedBytes(_ tokens: [Int32], limit: Int) -> Int {
         let path = path(tokens, limit: limit)
-        return path.prefix(usable(path, from: 0)).count { !$0.page.isUnshared } * plan.pageBytes
+        return path.prefix(usable(path, from: 0)).reduce(0) { $0 + ($1.page.isUnshared ? 0 : $1.page.bytes(plan)) }
     }
 
     /// The pages that hold a sequence from token `from` on, as far as they are kept and below `limit`.
@@ -106,7 +106,9 @@ struct PrefixCache {
         return (new.map(\.page), new.map(\.sides))
     }
 
-    /// Keeps the full pages of a sequence; where an equal one is kept already, the sequence takes that.
+    /// Keeps the full pages of a sequence; where one of the same tokens is kept already, the sequence takes that.
+    ///
+    /// Where bits follow attention the two may differ, and what is kept changes no more: the sequence must have ended.
     ///
     /// - Parameter from: the first page that was not inserted before.
     mutating func insert(_ sequence: CacheSequence, _ tokens: [Int32], from: Int) {
@@ -188,7 +190,7 @@ struct PrefixCache {
     /// Bytes that nobody but this cache holds.
     func evictableBytes() -> Int {
         nodes.values.reduce(0) { sum, node in
-            sum + (node.page.isUnshared ? plan.pageBytes : 0) + node.sides.unsharedBytes(plan)
+            sum + (node.page.isUnshared ? node.page.bytes(plan) : 0) + node.sides.unsharedBytes(plan)
         }
     }
 
@@ -213,7 +215,7 @@ struct PrefixCache {
             nodes[oldest.id] = nil
             ids[node.key] = nil
             nodes[node.key.parent]?.children -= 1
-            freed += plan.pageBytes
+            freed += node.page.bytes(plan)
         }
     }
 }

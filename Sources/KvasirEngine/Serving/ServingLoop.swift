@@ -155,6 +155,15 @@ final class ServingLoop {
         knownEvictableBytes = nil
     }
 
+    /// Keeps the full pages of a request while it goes on.
+    ///
+    /// Not where bits follow attention: they are to follow that of this request to its end, or until it has to be computed
+    /// again.
+    private func keepGrowingPrefix(of request: ActiveRequest) {
+        guard !engine.plan.isAdaptive else { return }
+        keepPrefix(of: request)
+    }
+
     private func keepPrefix(of request: ActiveRequest) {
         guard let sequence = request.sequence else { return }
         knownEvictableBytes = nil
@@ -192,7 +201,7 @@ final class ServingLoop {
         case .preempt(let id):
             statistics.preemptions += 1
             if let request = requests[id] {
-                keepPrefix(of: request)
+                keepGrowingPrefix(of: request)
                 request.loseCache()
                 knownEvictableBytes = nil
             }
@@ -259,7 +268,9 @@ final class ServingLoop {
                 continue
             }
             if entry.sequence.count == entry.request.tokens.count { ready.append((entry.request, row - 1)) }
-            if entry.sequence.sealedPages > entry.request.insertedPages { keepPrefix(of: entry.request) }
+            if entry.sequence.sealedPages > entry.request.insertedPages {
+                keepGrowingPrefix(of: entry.request)
+            }
         }
         choose(ready)
         statistics.steps += 1
@@ -274,8 +285,10 @@ final class ServingLoop {
         request.sequence = sequence
         if request.reusesPrefixes, sequence.endsWithAFullPage {
             // Looked for again at every page: another request may have got ahead with the same tokens.
-            let found = prefixes.pages(
-                request.tokens, from: sequence.count, limit: min(target, request.tokens.count - 1))
+            var limit = min(target, request.tokens.count - 1)
+            // Where bits follow attention it matters what was taken over: at the beginning only, and as much as the first time.
+            if engine.plan.isAdaptive { limit = sequence.count > 0 ? 0 : min(limit, request.takenOver ?? limit) }
+            let found = prefixes.pages(request.tokens, from: sequence.count, limit: limit)
             if !found.pages.isEmpty {
                 sequence.adopt(found.pages, sides: found.sides)
                 request.insertedPages = sequence.sealedPages
@@ -284,6 +297,7 @@ final class ServingLoop {
                 request.found(tokens)
             }
         }
+        request.takenOver = request.takenOver ?? sequence.count
         return sequence
     }
 

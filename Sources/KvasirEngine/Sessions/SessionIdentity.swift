@@ -23,11 +23,11 @@ public struct SessionIdentity: Sendable, Hashable {
     /// - Throws: `SessionError` if full pages of the cache still change; as `LanguageModel.fingerprint`.
     public init(_ engine: InferenceEngine) throws {
         let (model, plan) = (engine.model, engine.plan)
-        guard plan.sharesPages else {
+        guard !plan.isAdaptive else {
             throw SessionError(
                 .unsupportedCache, received: "sessions with the cache \(plan.configuration)",
                 remedy:
-                    "its bits follow the tokens to come, so that a prefix cannot be kept; use another cache, or no sessions"
+                    "its bits follow the tokens to come, so that going on would not give what it had given; use another cache, or no sessions"
             )
         }
         let hashes = engine.calibrationDigests

@@ -7,7 +7,7 @@ import Testing
 /// What a session has cached changes the time a prompt takes and nothing else.
 struct PrefixReuseTests {
     static let codecs = CodecRegistry.families.compactMap(\.members.first).map(\.name) + ["q4_0/rot", "cq-4c8b/post"]
-    /// Those whose full pages never change.
+    /// Those whose full pages never change, so that the pages of one sequence give another what computing them would.
     static let sharing = codecs.filter { !$0.hasPrefix("qaq") }
 
     /// Generates in `session` and in a fresh one, and expects the same tokens, keys and values.

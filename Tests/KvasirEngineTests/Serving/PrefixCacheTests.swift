@@ -75,6 +75,28 @@ struct PrefixCacheTests {
         #expect(cache.count == 0 && engine.pool.bytesInUse == 0)
     }
 
+    /// Pages whose bits follow attention take what is left of them.
+    @Test func whatComesFreeIsWhatPagesTake() throws {
+        let engine = try TinyModel.quantized.engine(cache: "qaq", precision: .int8)
+        var cache = PrefixCache(engine.plan)
+        let tokens = scatteredTokens(192)
+        var sequence: CacheSequence? = engine.makeSequence()
+        if let sequence {
+            try engine.prefill(tokens[...], into: sequence)
+            cache.insert(sequence, tokens, from: 0)
+        }
+        let bytes = engine.pool.bytesInUse
+        #expect(bytes < 3 * engine.plan.pageBytes && cache.sharedBytes(tokens, limit: 192) == bytes)
+        expectEvictable(&cache, 0)
+        sequence = nil
+        expectEvictable(&cache, bytes)
+        #expect(cache.sharedBytes(tokens, limit: 192) == 0)
+        cache.evict(1)
+        #expect(cache.count == 2)
+        cache.evict(bytes)
+        #expect(cache.count == 0 && engine.pool.bytesInUse == 0)
+    }
+
     @Test func aSharedPageIsCopiedBeforeItIsWritten() throws {
         let tokens = scatteredTokens(128)
         let first = try sequence(tokens)

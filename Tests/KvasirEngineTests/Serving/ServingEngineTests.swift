@@ -92,24 +92,46 @@ struct ServingEngineTests {
     }
 
     /// A prefix from memory gives the tokens that computing it gives, and is counted.
-    @Test(arguments: PrefixReuseTests.codecs + ["nf4; recent=64; sinks=4", "nf4; sinks=70", "nf4; recent=300"])
+    @Test(arguments: PrefixReuseTests.sharing + ["nf4; recent=64; sinks=4", "nf4; sinks=70", "nf4; recent=300"])
     func prefixesAreComputedOnce(cache: String) async throws {
         let server = try Self.server(cache: cache)
         let shared = scatteredTokens(200, seed: 7)
-        // Bits that follow attention depend on the tokens to come: every request computes its own.
-        let isShared = PrefixReuseTests.sharing.contains(cache) || cache.contains(";")
         var isFirst = true
         for tail in [scatteredTokens(30, seed: 8), scatteredTokens(70, seed: 9), []] {
             let request = ServingRequest(prompt: shared + tail, sampling: .greedy, maxTokens: 12)
             let answer = try await Self.answer(server.submit(request))
             #expect(answer.tokens == (try Self.alone(request, cache: cache)).tokens)
-            #expect(answer.cachedTokens == (isFirst || !isShared ? 0 : 192))
+            #expect(answer.cachedTokens == (isFirst ? 0 : 192))
             isFirst = false
         }
         // The last token of a prompt is always computed.
         let whole = ServingRequest(prompt: Array(shared.prefix(192)), maxTokens: 1)
-        #expect(try await Self.answer(server.submit(whole)).cachedTokens == (isShared ? 128 : 0))
+        #expect(try await Self.answer(server.submit(whole)).cachedTokens == 128)
         server.shutDown()
+    }
+
+    /// Where bits follow attention, a prefix is shared when the request that computed it has ended, with the bits it has then:
+    /// who finds nothing gets what it would get alone, and the same requests in the same order get the same.
+    @Test(arguments: ["qaq", "qaq/min0/max6/ek1/ev0.05/full; sinks=4"])
+    func prefixesKeepTheBitsOfTheirOwner(cache: String) async throws {
+        let shared = scatteredTokens(200, seed: 7)
+        var runs: [[Answer]] = []
+        for _ in 0..<2 {
+            let server = try Self.server(cache: cache)
+            var answers: [Answer] = []
+            for tail in [scatteredTokens(30, seed: 8), scatteredTokens(70, seed: 9), []] {
+                let request = ServingRequest(prompt: shared + tail, sampling: .greedy, maxTokens: 70)
+                answers.append(try await Self.answer(server.submit(request)))
+                if answers.count == 1 {
+                    #expect(answers[0].tokens == (try Self.alone(request, cache: cache)).tokens)
+                }
+            }
+            #expect(answers.map(\.cachedTokens) == [0, 192, 192])
+            server.shutDown()
+            #expect(server.statistics.sequenceBytes == 0)
+            runs.append(answers)
+        }
+        #expect(runs[0] == runs[1])
     }
 
     /// Requests that come together share a prefix too, though none of them has computed it when they come.
@@ -131,17 +153,18 @@ struct ServingEngineTests {
     }
 
     /// With a budget for two of them at a time, six requests lose their cache to one another and still get their tokens.
-    @Test func losingTheCacheChangesNoToken() async throws {
-        let plan = try TinyModel.quantized.engine(cache: "f16").plan
+    @Test(arguments: ["f16", "qaq/min4/max6"])
+    func losingTheCacheChangesNoToken(cache: String) async throws {
+        let plan = try TinyModel.quantized.engine(cache: cache).plan
         let budget = 7 * plan.pageBytes
-        let server = try Self.server(cache: "f16", budget: budget, contextLength: 400)
+        let server = try Self.server(cache: cache, budget: budget, contextLength: 400)
         let requests = (0..<6).map {
             ServingRequest(prompt: scatteredTokens(60 + $0, seed: UInt32($0)), maxTokens: 180)
         }
         let streams = try requests.map { try server.submit($0) }
         for (request, stream) in zip(requests, streams) {
             let answer = try await Self.answer(stream)
-            #expect(answer.tokens == (try Self.alone(request, cache: "f16")).tokens)
+            #expect(answer.tokens == (try Self.alone(request, cache: cache)).tokens)
         }
         #expect(server.statistics.preemptions > 0)
         #expect(server.statistics.peakBytes <= budget)
