@@ -124,7 +124,7 @@ KV_INLINE void kvv_add_group(const kv_weight_type type, const int tokens, int pa
 // `parts` parts of a tile of rows with one scale each, from `first_part`, times `tokens` tokens with one scale each.
 KV_INLINE void kvv_multiply_row_block(const kv_weight_type type, const int parts, const int tokens, int first_part,
                                       const uint8_t *tile, size_t groups, const kv_activation_group *a, float *y,
-                                      size_t y_stride, size_t rows) {
+                                      size_t y_stride, size_t rows, const bool ahead) {
     kvv_int dots[KVV_PARTS][KVV_TOKENS];
 #pragma unroll
     for (int p = 0; p < parts; p++) {
@@ -138,7 +138,7 @@ KV_INLINE void kvv_multiply_row_block(const kv_weight_type type, const int parts
     }
     const uint8_t *group = tile + kv_layout_head_bytes(type);
     for (size_t g = 0; g < groups; g++) {
-        if (tokens == 1) {
+        if (ahead) {
 #pragma unroll
             for (size_t line = 0; line < kv_layout_group_bytes(type); line += 64) {
                 __builtin_prefetch(group + KVV_PREFETCH + line);
@@ -167,9 +167,9 @@ KV_INLINE void kvv_multiply_row_block(const kv_weight_type type, const int parts
 // `parts` parts of a tile, from `first_part`, times `tokens` tokens.
 KV_INLINE void kvv_multiply_block(const kv_weight_type type, const int parts, const int tokens, int first_part,
                                   const uint8_t *tile, size_t groups, const kv_activation_group *a, float *y,
-                                  size_t y_stride, size_t rows) {
+                                  size_t y_stride, size_t rows, const bool ahead) {
     if (kv_layout_has_row_scales(type)) {
-        kvv_multiply_row_block(type, parts, tokens, first_part, tile, groups, a, y, y_stride, rows);
+        kvv_multiply_row_block(type, parts, tokens, first_part, tile, groups, a, y, y_stride, rows, ahead);
         return;
     }
     kvv_float sums[KVV_PARTS][KVV_TOKENS];
@@ -185,7 +185,7 @@ KV_INLINE void kvv_multiply_block(const kv_weight_type type, const int parts, co
             super = group;
             group += kv_layout_super_bytes(type);
         }
-        if (tokens == 1) {
+        if (ahead) {
 #pragma unroll
             for (size_t line = 0; line < kv_layout_group_bytes(type); line += 64) {
                 __builtin_prefetch(group + KVV_PREFETCH + line);
@@ -210,9 +210,10 @@ KV_INLINE void kvv_multiply_block(const kv_weight_type type, const int parts, co
 
 // Every part of a tile in turn, times `tokens` tokens.
 KV_INLINE void kvv_multiply_parts(const kv_weight_type type, const int tokens, const uint8_t *tile, size_t groups,
-                                  const kv_activation_group *a, float *y, size_t y_stride, size_t rows) {
+                                  const kv_activation_group *a, float *y, size_t y_stride, size_t rows,
+                                  const bool ahead) {
     for (int part = 0; part < KVV_PARTS; part++) {
-        kvv_multiply_block(type, 1, tokens, part, tile, groups, a, y, y_stride, rows);
+        kvv_multiply_block(type, 1, tokens, part, tile, groups, a, y, y_stride, rows, ahead && part == 0);
     }
 }
 
@@ -220,20 +221,24 @@ KV_INLINE void kvv_multiply_parts(const kv_weight_type type, const int tokens, c
 KV_INLINE void kvv_multiply_tile(const kv_weight_type type, const uint8_t *tile, size_t groups,
                                  const kv_activation_group *a, size_t tokens, float *y, size_t y_stride, size_t rows) {
     size_t t = 0;
+    if (KVV_TOKENS <= tokens) {
+        kvv_multiply_parts(type, KVV_TOKENS, tile, groups, a, y, y_stride, rows, true);
+        t += KVV_TOKENS;
+    }
     for (; t + KVV_TOKENS <= tokens; t += KVV_TOKENS) {
-        kvv_multiply_parts(type, KVV_TOKENS, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows);
+        kvv_multiply_parts(type, KVV_TOKENS, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows, false);
     }
     if (KVV_TOKENS == 8 && t + 4 <= tokens) {
-        kvv_multiply_parts(type, 4, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows);
+        kvv_multiply_parts(type, 4, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows, true);
         t += 4;
     }
     if (t + 2 <= tokens) {
-        kvv_multiply_parts(type, 2, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows);
+        kvv_multiply_parts(type, 2, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows, true);
         t += 2;
     }
     // All parts of a group together, so that a lone token reads the weights as one stream.
     if (t < tokens) {
-        kvv_multiply_block(type, KVV_PARTS, 1, 0, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows);
+        kvv_multiply_block(type, KVV_PARTS, 1, 0, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows, true);
     }
 }
 
