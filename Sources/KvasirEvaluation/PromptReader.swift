@@ -54,6 +54,9 @@ final class PromptReader {
         try engine.prefill([last], into: sequence)
     }
 
+    /// What is cached, where bits follow attention.
+    var bits: MeasuredBits? { MeasuredBits(sequence) }
+
     /// The logarithm of the probability that the prompt goes on with these tokens, in nats.
     func logLikelihood(of continuation: [Int32]) throws -> Double {
         var loss = 0.0

@@ -44,7 +44,8 @@ public final class NeedleReader {
             return NeedleAnswer(
                 length: trial.length, depth: prompt.depth, trial: trial.number, promptTokens: prompt.tokens.count,
                 expected: expected, text: tokenizer.decode(tokens),
-                rank: 1 + likelihoods.count { $0 > likelihoods[0] }, logLikelihood: likelihoods[0])
+                rank: 1 + likelihoods.count { $0 > likelihoods[0] }, logLikelihood: likelihoods[0],
+                bits: reader.bits)
         }
     }
 }
@@ -67,6 +68,8 @@ public struct NeedleAnswer: Sendable, Hashable, Codable {
     public let rank: Int
     /// The logarithm of the probability of the right number, in nats.
     public let logLikelihood: Double
+    /// Where bits follow attention: those of the tokens in the end.
+    public internal(set) var bits: MeasuredBits?
 
     /// Whether the first number of the text is the one asked for.
     public var isExact: Bool { Self.firstNumber(in: text) == expected[...] }

@@ -94,6 +94,20 @@ struct NeedleTests {
         #expect(fresh == Array(answers[2].suffix(3)))
     }
 
+    /// Where bits follow attention the report has those that tokens came to have, not the most they may have.
+    @Test func bitsThatFollowAttentionAreMeasured() throws {
+        let evaluation = try evaluation(lengths: [400], depths: [50], trials: 1)
+        let engines = try ["qaq/min2/max6", "nf4"].map { try TinyModel.engine(cache: $0, contextLength: 600) }
+        let answers = try evaluation.run(engines: engines)
+        let report = NeedleReport(answers, plans: engines.map(\.plan), candidates: 5)
+        let measured = try #require(report.caches[0].measuredBits)
+        #expect(measured.values?.bitsPerValue == report.caches[0].bitsPerValueV)
+        #expect(report.caches[0].bitsPerValueV < engines[0].plan.bitsPerValueV)
+        #expect(report.caches[1].measuredBits == nil && report.caches[1].bitsPerValueK == engines[1].plan.bitsPerValueK)
+        let decoded = try JSONDecoder().decode([NeedleAnswer].self, from: JSONEncoder().encode(answers[0]))
+        #expect(decoded == answers[0])
+    }
+
     @Test func gridsCountAnswers() throws {
         func answer(_ length: Int, _ depth: Int, _ text: String, _ rank: Int) -> NeedleAnswer {
             NeedleAnswer(

@@ -10,6 +10,8 @@ public struct NeedleReport: Codable, Sendable, Hashable {
         public let bitsPerValueK: Double
         /// Bits for each cached value, every overhead counted.
         public let bitsPerValueV: Double
+        /// Where bits follow attention: those of the tokens after the answers.
+        public let measuredBits: MeasuredBits?
         /// Questions.
         public let questions: Int
         /// The share of answers whose first number is the right one.
@@ -35,8 +37,11 @@ public struct NeedleReport: Codable, Sendable, Hashable {
             let count = Double(answers.count)
             func error(_ share: Double) -> Double { (share * (1 - share) / count).squareRoot() }
             cache = plan.configuration.description
-            bitsPerValueK = plan.bitsPerValueK
-            bitsPerValueV = plan.bitsPerValueV
+            var bits: MeasuredBits?
+            for answer in answers { bits.add(answer.bits) }
+            bitsPerValueK = bits?.keys?.bitsPerValue ?? plan.bitsPerValueK
+            bitsPerValueV = bits?.values?.bitsPerValue ?? plan.bitsPerValueV
+            measuredBits = bits
             questions = answers.count
             exact = Double(answers.count(where: \.isExact)) / count
             exactError = error(exact)
