@@ -3,7 +3,8 @@ internal import KvasirNumerics
 
 /// The most memory this process held at one time: resident, mapped files and what the allocator keeps for later included.
 ///
-/// What was freed before is given back first, so that one measurement does not count in the next.
+/// What was freed before is given back first, and code that was run before goes out, so that one measurement does not count
+/// in the next.
 public struct PeakMemory: Sendable, Hashable {
     /// The mark.
     public let bytes: Int
@@ -13,6 +14,7 @@ public struct PeakMemory: Sendable, Hashable {
     /// Runs `body` and returns what it gave, and the mark at its end; nil where the system tells none.
     public static func during<Value>(_ body: () throws -> Value) rethrows -> (value: Value, peak: PeakMemory?) {
         Heap.trim()
+        ProcessMemory.releaseCode()
         let isRestarted = restart()
         let value = try body()
         return (value, highWaterMark.map { PeakMemory(bytes: $0, isOfMeasurementAlone: isRestarted) })
