@@ -41,6 +41,41 @@ struct BenchTests {
         #expect(report["loadingPeak"] == nil)
     }
 
+    @Test("What the sequences of a batch share is held once, and read once at the limit")
+    func sharedPrompt() async throws {
+        try await Program.with { program in
+            func cells(_ arguments: [String]) async throws -> [[String: Any]] {
+                let outcome = try await program.run(
+                    ["bench", "--model", Program.tinyModel, "--depth", "none", "--prompt", "none", "--batch", "4"]
+                        + ["--repeat", "2", "--cache", "f16,nf4; recent=64,qaq", "--json"] + arguments)
+                #expect(outcome.status == 0)
+                let report = try #require(try object(outcome)["results"] as? [String: Any])
+                return try #require(report["cells"] as? [[String: Any]])
+            }
+            let (own, shared) = (try await cells([]), try await cells(["--shared-prompt"]))
+            #expect(shared.map { $0["test"] as? String } == ["shared-batch", "shared-batch", "shared-batch"])
+            #expect(shared[0]["sequences"] as? Int == 4 && shared[0]["tokens"] as? Int == 512)
+            // Prompts of 8 pages, 2 pages of each sequence.
+            let page = 64 * 2 * 128
+            #expect(own[0]["cacheBytes"] as? Int == 40 * page && shared[0]["cacheBytes"] as? Int == 16 * page)
+            for (own, shared) in zip(own, shared) {
+                let bytes = (own["cacheBytes"] as? Int ?? 0, shared["cacheBytes"] as? Int ?? .max)
+                #expect(bytes.1 < bytes.0)
+                // 577 tokens of each of four sequences, or 512 and 65 of each.
+                let read = (try traffic(own), try traffic(shared))
+                #expect(abs(read.1 / read.0 - (512 + 4 * 64.5) / (4 * (512 + 64.5))) < 0.02)
+            }
+            let alone = try await program.run(["bench", "--model", Program.tinyModel, "--shared-prompt"])
+            #expect(alone.status == 64 || alone.status == 2)
+            #expect(alone.message.contains("--batch"))
+        }
+    }
+
+    /// Bytes of cache that a step reads.
+    private func traffic(_ cell: [String: Any]) throws -> Double {
+        try #require(cell["cacheBandwidth"] as? Double) / #require(cell["median"] as? Double)
+    }
+
     @Test("What memory permits is said of every decode, and follows from the bytes")
     func limits() async throws {
         let outcome = try await Program.with {

@@ -31,7 +31,7 @@ public struct ThroughputBenchmark: Sendable {
                 throw EvaluationError(received: "depth \(depth)", remedy: "use 0 or more cached tokens")
             case .prefill(let prompt) where prompt < 1:
                 throw EvaluationError(received: "prompt of \(prompt) tokens", remedy: "use at least 1")
-            case .batch(let sequences) where !(1...Self.maximumSequences ~= sequences):
+            case .batch(let sequences, _) where !(1...Self.maximumSequences ~= sequences):
                 throw EvaluationError(
                     received: "batch of \(sequences) sequences", remedy: "use 1 to \(Self.maximumSequences)")
             default: break
@@ -129,10 +129,12 @@ public struct ThroughputBenchmark: Sendable {
 }
 
 extension CachePlan {
-    /// Bytes of cached tokens that one step of a cell reads, averaged over its steps: a token attends to itself too.
+    /// Bytes of cached tokens that one step of a cell reads, averaged over its steps: a token attends to itself too, and
+    /// what sequences share is read once.
     fileprivate func bytesPerStep(of cell: ThroughputCell) -> Double {
-        let tokens = Double(cell.cachedTokens) + Double(cell.newTokens + 1) / 2
-        return Double(cell.sequences) * tokens * bytesPerToken
+        let prompts = cell.sharesPrompt ? 1 : cell.sequences
+        let tokens = Double(prompts * cell.cachedTokens) + Double(cell.sequences * (cell.newTokens + 1)) / 2
+        return tokens * bytesPerToken
     }
 }
 
@@ -140,7 +142,7 @@ extension CachePlan {
 private final class ThroughputSubject {
     private let engine: InferenceEngine
     private let cell: ThroughputCell
-    private let sequences: [CacheSequence]
+    private var sequences: [CacheSequence]
     private var logits: [Float]
     private(set) var cacheBytes = 0
     private(set) var bits: MeasuredBits?
@@ -150,8 +152,21 @@ private final class ThroughputSubject {
         self.cell = cell
         sequences = (0..<cell.sequences).map { _ in engine.makeSequence() }
         logits = [Float](repeating: 0, count: cell.sequences * engine.vocabularySize)
+        try fill()
+    }
+
+    /// Gives the sequences the tokens that they hold before the clock starts.
+    private func fill() throws {
         let cached = tokens(cell.cachedTokens)
-        for sequence in sequences where !cached.isEmpty { try engine.prefill(cached[...], into: sequence) }
+        guard !cached.isEmpty else { return }
+        guard cell.sharesPrompt else {
+            for sequence in sequences { try engine.prefill(cached[...], into: sequence) }
+            return
+        }
+        try engine.prefill(cached[...], into: sequences[0])
+        let pages = (0..<sequences[0].sealedPages).map(sequences[0].sealedPage)
+        let sides = (0..<sequences[0].sealedPages).map(sequences[0].sidePages)
+        for sequence in sequences.dropFirst() { sequence.adopt(pages, sides: sides) }
     }
 
     /// Runs the cell once and leaves the cache as it was; returns tokens per second.
@@ -160,14 +175,24 @@ private final class ThroughputSubject {
         let time = try ContinuousClock().measure {
             if cell.isDecoding { try decode(cell.newTokens) } else { try prefill(cell.newTokens) }
         }
-        cacheBytes = sequences.reduce(0) { $0 + $1.bytes }
+        // Nobody else takes pages of this engine, and what sequences share counts once.
+        cacheBytes = engine.pool.bytesInUse
         bits = MeasuredBits(sequences[0])
+        guard !cell.sharesPrompt else {
+            sequences = sequences.map { _ in engine.makeSequence() }
+            try fill()
+            return speed(time)
+        }
         for (sequence, length) in zip(sequences, before) {
             // A window of f16 copies can be cut by a page only; what goes besides is computed again, untimed.
             let kept = sequence.truncate(to: length)
             if kept < length { try engine.prefill(tokens(length)[kept...], into: sequence) }
         }
-        return Double(cell.newTokens * cell.sequences) / (time / .seconds(1))
+        return speed(time)
+    }
+
+    private func speed(_ time: Duration) -> Double {
+        Double(cell.newTokens * cell.sequences) / (time / .seconds(1))
     }
 
     private func prefill(_ prompt: Int) throws {

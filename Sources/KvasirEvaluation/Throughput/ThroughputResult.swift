@@ -6,8 +6,8 @@ public enum ThroughputCell: Sendable, Hashable {
     case decode(depth: Int)
     /// One prompt of this many tokens, up to the logits of its last token.
     case prefill(prompt: Int)
-    /// This many sequences generating together, each after its own prompt.
-    case batch(sequences: Int)
+    /// This many sequences generating together, each after its own prompt, or all after one whose pages they share.
+    case batch(sequences: Int, sharesPrompt: Bool = false)
 
     /// Tokens every sequence generates in a decode cell.
     public static let decodeTokens = 32
@@ -18,7 +18,12 @@ public enum ThroughputCell: Sendable, Hashable {
 
     /// Sequences of the cell.
     public var sequences: Int {
-        if case .batch(let count) = self { count } else { 1 }
+        if case .batch(let count, _) = self { count } else { 1 }
+    }
+
+    /// Whether the sequences share the pages of their prompt.
+    var sharesPrompt: Bool {
+        if case .batch(_, true) = self { true } else { false }
     }
 
     /// Tokens a sequence holds before the clock starts.

@@ -31,6 +31,11 @@ struct Bench: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Numbers of sequences to decode together, separated by commas.", valueName: "count"))
     var batch: Numbers = []
 
+    @Flag(
+        help:
+            "The sequences of a batch share the pages of one prompt, as a server's requests do that begin alike.")
+    var sharedPrompt = false
+
     @Option(
         name: [.customLong("repeat"), .customShort("r")], help: ArgumentHelp("Runs of every cell.", valueName: "count"))
     var repeats = 3
@@ -48,6 +53,10 @@ struct Bench: AsyncParsableCommand {
     @OptionGroup(title: "Computing") var compute: ComputeOptions
 
     func validate() throws {
+        guard !sharedPrompt || !batch.values.isEmpty else {
+            throw ValidationError(
+                "--shared-prompt is about batches: say how many sequences with --batch, or leave it out")
+        }
         do throws(EvaluationError) {
             _ = try benchmark()
         } catch {
@@ -58,7 +67,8 @@ struct Bench: AsyncParsableCommand {
     private func benchmark() throws(EvaluationError) -> ThroughputBenchmark {
         try ThroughputBenchmark(
             cells: depth.values.map { .decode(depth: $0) } + prompt.values.map { .prefill(prompt: $0) }
-                + batch.values.map { .batch(sequences: $0) }, repeats: repeats, neighbours: neighbours)
+                + batch.values.map { .batch(sequences: $0, sharesPrompt: sharedPrompt) }, repeats: repeats,
+            neighbours: neighbours)
     }
 
     func run() async throws {

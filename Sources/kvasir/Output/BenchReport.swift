@@ -21,6 +21,7 @@ extension ThroughputReport.Cell {
             switch test {
             case "decode": "decode after \(tokens)"
             case "prefill": "prefill of \(tokens)"
+            case "shared-batch": "decode of \(sequences), shared prompt"
             default: "decode of \(sequences) sequence\(sequences == 1 ? "" : "s")"
             }
         var cells = [

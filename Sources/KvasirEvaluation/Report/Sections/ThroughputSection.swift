@@ -39,6 +39,7 @@ enum ThroughputSection {
         switch cell.test {
         case "decode": "decode after \(NumberText.whole(cell.tokens))"
         case "prefill": "prefill of \(NumberText.whole(cell.tokens))"
+        case "shared-batch": "decode of \(cell.sequences) sequences that share a prompt"
         case "batch": "decode of \(cell.sequences) sequence\(cell.sequences == 1 ? "" : "s")"
         default: "\(cell.test) \(cell.tokens)"
         }

@@ -80,7 +80,8 @@ public struct ThroughputReport: Codable, Sendable, Hashable {
             switch result.cell {
             case .decode(let depth): (test, tokens) = ("decode", depth)
             case .prefill(let prompt): (test, tokens) = ("prefill", prompt)
-            case .batch: (test, tokens) = ("batch", ThroughputCell.batchPrompt)
+            case .batch(_, let sharesPrompt):
+                (test, tokens) = (sharesPrompt ? "shared-batch" : "batch", ThroughputCell.batchPrompt)
             }
             sequences = result.cell.sequences
             cache = result.cache.description
