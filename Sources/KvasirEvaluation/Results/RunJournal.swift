@@ -124,6 +124,11 @@ public final class RunJournal {
         if whole == 0 { try append(header) }
     }
 
+    deinit {
+        // Closing alone does not let go of the lock while a process that is being started still holds the descriptor.
+        flock(file.fileDescriptor, LOCK_UN)
+    }
+
     /// Checks the header and finds the units.
     private static func units(
         _ bytes: ArraySlice<UInt8>, fingerprint: RunFingerprint, path: String

@@ -119,6 +119,27 @@ struct RunJournalTests {
         #expect(throws: EvaluationError.self) { try open("/no/where/journal") }
     }
 
+    #if os(Linux)
+    /// A process that is being started has all descriptors until it runs its program.
+    @Test("A journal is free when its run has ended, whoever else has its descriptor")
+    func freeAfterwards() throws {
+        try withTemporaryFile { path in
+            var copies: [CInt] = []
+            do {
+                let journal = try open(path)
+                for name in try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
+                    let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
+                    if link == path, let descriptor = CInt(name) { copies.append(dup(descriptor)) }
+                }
+                try journal.add("a", 1)
+            }
+            #expect(!copies.isEmpty)
+            #expect(try open(path).resumedCount == 1)
+            for copy in copies { close(copy) }
+        }
+    }
+    #endif
+
     // MARK: Runs
 
     /// Runs `body` interrupted after every count of units in turn, each time going on from what is there.
