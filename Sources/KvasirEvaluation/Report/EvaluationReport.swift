@@ -6,7 +6,7 @@ internal import Foundation
 public struct EvaluationReport: Sendable {
     /// Results of one model.
     private struct Chapter {
-        let model: ModelDescription?
+        var model: ModelDescription?
         var groups: [SourceGroup]
         /// What could not be shown, with the reason.
         var hidden: [(source: ReportSource, reason: String)] = []
@@ -42,7 +42,7 @@ public struct EvaluationReport: Sendable {
             body.append(element("h2", ["id": id], title))
             if let model = chapter.model { body.append(element("p", ["class": "facts"], Self.facts(of: model))) }
             let glance = Glance(chapter.groups)
-            let styles = CacheStyles(glance.caches + Self.caches(of: chapter.groups))
+            let styles = CacheStyles(glance.caches + Self.caches(of: chapter.groups), best: glance.best)
             if let table = glance.table {
                 let id = "part-\(anchors.count)"
                 anchors.append((1, id, "At a glance"))
@@ -78,8 +78,9 @@ public struct EvaluationReport: Sendable {
     private var chapters: [Chapter] {
         var chapters: [Chapter] = []
         for group in SourceGroup.groups(of: sources) {
-            if let index = chapters.firstIndex(where: { $0.model == group.model }) {
+            if let index = chapters.firstIndex(where: { SourceGroup.isSame($0.model, group.model) }) {
                 chapters[index].groups.append(group)
+                chapters[index].model = SourceGroup.joined(chapters[index].model, group.model)
             } else {
                 chapters.append(Chapter(model: group.model, groups: [group]))
             }

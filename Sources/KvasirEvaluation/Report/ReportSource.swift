@@ -26,7 +26,8 @@ public struct ReportSource: Sendable {
 /// newer one.
 struct SourceGroup {
     let kind: ResultKind
-    let model: ModelDescription?
+    /// With the calibrations of all sources.
+    var model: ModelDescription?
     let settings: JSONValue
     /// Oldest first.
     var sources: [ReportSource]
@@ -37,11 +38,13 @@ struct SourceGroup {
         for source in sources.sorted(by: { $0.document.created < $1.document.created }) {
             let document = source.document
             let index = groups.firstIndex { group in
-                group.kind == document.kind && group.model == document.model && group.settings == document.settings
+                group.kind == document.kind && group.settings == document.settings
+                    && isSame(group.model, document.model)
                     && (document.kind != .throughput || group.sources[0].document.machine == document.machine)
             }
             if let index {
                 groups[index].sources.append(source)
+                groups[index].model = joined(groups[index].model, document.model)
             } else {
                 groups.append(
                     SourceGroup(
@@ -49,6 +52,17 @@ struct SourceGroup {
             }
         }
         return groups
+    }
+
+    /// Whether results are of one model, or all of none.
+    static func isSame(_ model: ModelDescription?, _ other: ModelDescription?) -> Bool {
+        (model == nil && other == nil) || joined(model, other) != nil
+    }
+
+    /// The model of two results; nil if there is none, or not one.
+    static func joined(_ model: ModelDescription?, _ other: ModelDescription?) -> ModelDescription? {
+        guard let model, let other else { return nil }
+        return model.joined(with: other)
     }
 
     /// The results of all sources, oldest first.

@@ -62,7 +62,7 @@ public struct ModelDescription: Codable, Sendable, Hashable {
     /// SHA-256 of the file; of a folder, the fingerprint of its tensors.
     public let sha256: String
     /// SHA-256 of each calibration file that the weights or a cache read, by name; nil if none does.
-    public let calibrations: [String: String]?
+    public internal(set) var calibrations: [String: String]?
     /// How the matrices of the layers were held; nil if as the file has them.
     public let weights: WeightScheme?
 
@@ -92,6 +92,36 @@ public struct ModelDescription: Codable, Sendable, Hashable {
         }
         self.calibrations = calibrations.isEmpty ? nil : calibrations
         weights = model.weights == .file ? nil : model.weights
+    }
+
+    /// The model of two results, with the calibrations of both; nil if it is not the same one.
+    ///
+    /// Caches without calibrations read none, so that results of other caches of the same model name other files. They agree
+    /// unless two files that serve the same purpose (`….center.safetensors`) differ.
+    func joined(with other: ModelDescription) -> ModelDescription? {
+        var (bare, otherBare) = (self, other)
+        (bare.calibrations, otherBare.calibrations) = (nil, nil)
+        guard bare == otherBare else { return nil }
+        let (own, others) = (calibrations ?? [:], other.calibrations ?? [:])
+        func byPurpose(_ files: [String: String]) -> [Substring: String]? {
+            var hashes: [Substring: String] = [:]
+            for (name, hash) in files {
+                // Another name says nothing about the purpose, and neither do two of one.
+                let parts = name.split(separator: ".")
+                guard parts.count > 2, hashes.updateValue(hash, forKey: parts[parts.count - 2]) == nil else {
+                    return nil
+                }
+            }
+            return hashes
+        }
+        if let first = byPurpose(own), let second = byPurpose(others) {
+            guard first.allSatisfy({ second[$0.key] == nil || second[$0.key] == $0.value }) else { return nil }
+        } else {
+            guard own == others else { return nil }
+        }
+        let all = own.merging(others) { own, _ in own }
+        bare.calibrations = all.isEmpty ? nil : all
+        return bare
     }
 
     /// A folder has no bytes of its own: what tells its tensors apart stands for them.

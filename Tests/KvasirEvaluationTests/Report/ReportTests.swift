@@ -11,12 +11,12 @@ struct ReportTests {
     /// A result of any kind, from its JSON.
     private func source(
         _ name: String, kind: String, settings: String = "{}", results: String, model: String? = "tiny",
-        version: String = "0.1.0", created: String = "2026-11-21T12:00:00Z"
+        calibrations: String? = nil, version: String = "0.1.0", created: String = "2026-11-21T12:00:00Z"
     ) throws -> ReportSource {
         let model = model.map {
             """
             {"file":"\($0)","name":"\($0)","architecture":"llama","layers":2,"kvHeads":1,"headSize":32,"weightBytes":1000,\
-            "sha256":"00ff"}
+            "sha256":"00ff"\(calibrations.map { ",\"calibrations\":\($0)" } ?? "")}
             """
         }
         let text = """
@@ -249,6 +249,61 @@ struct ReportTests {
             "foreign.json", kind: "divergence", settings: Self.textSettings, results: divergence([("nf4", 4, 0.5)]),
             model: "other")
         #expect(SourceGroup.groups(of: [old, foreign]).count == 2)
+    }
+
+    @Test("Results of one model are one chapter, whichever calibrations their caches read, unless two of a kind differ")
+    func calibrations() throws {
+        func page(_ calibrations: [String?]) throws -> String {
+            try EvaluationReport(
+                calibrations.enumerated().map { index, calibrations in
+                    try source(
+                        "\(index).json", kind: "divergence", settings: Self.textSettings,
+                        results: divergence([("cache\(index)", 4, 0.05)]), calibrations: calibrations)
+                }
+            ).html
+        }
+        func chapters(_ calibrations: String?...) throws -> Int {
+            try page(calibrations).components(separatedBy: "<h2").count - 2
+        }
+        #expect(try chapters(nil, #"{"m.gguf.center.safetensors":"aa"}"#) == 1)
+        #expect(try chapters(#"{"m.gguf.qaq.safetensors":"bb"}"#, nil, #"{"m.gguf.center.safetensors":"aa"}"#) == 1)
+        #expect(try chapters(#"{"m.gguf.center.safetensors":"aa"}"#, #"{"x.center.safetensors":"aa"}"#) == 1)
+        #expect(try chapters(#"{"m.cq-2c8b.safetensors":"aa"}"#, #"{"n.cq-2c8b.safetensors":"cc"}"#) == 2)
+        // What a file is for is not to be seen from every name.
+        #expect(try chapters(#"{"a.safetensors":"aa"}"#, #"{"b.safetensors":"aa"}"#) == 2)
+        #expect(try chapters(#"{"a.safetensors":"aa"}"#, #"{"a.safetensors":"aa"}"#) == 1)
+        #expect(try chapters(#"{"m.center.safetensors":"aa","n.center.safetensors":"bb"}"#, nil) == 2)
+        // The third agrees with the first, but not with what the second brought.
+        #expect(try chapters(nil, #"{"m.center.safetensors":"aa"}"#, #"{"m.center.safetensors":"bb"}"#) == 2)
+    }
+
+    @Test("Of many caches those are drawn that tell most; the numbers are of all")
+    func manyCaches() throws {
+        let others = (0..<15).map { "other\($0)" }
+        let styles = CacheStyles(others + ["f16", "nf4/b256/rot", "best"], best: ["best", "other14"])
+        #expect(styles.drawn(Array(others.prefix(10))) == Array(others.prefix(10)))
+        let drawn = styles.drawn(others + ["f16", "nf4/b256/rot", "best"])
+        #expect(drawn.count == CacheStyles.most)
+        #expect(drawn == Array(others.prefix(6)) + ["other14", "f16", "nf4/b256/rot", "best"])
+
+        // Half of the caches beaten by those before them: of so many only the others are named.
+        let rows = (0..<24).map { (index: Int) -> (cache: String, bits: Double, mean: Double) in
+            let bits = Double(index + 1)
+            return ("cache\(index)", bits, index.isMultiple(of: 2) ? 1 / bits : 2)
+        }
+        let report = try EvaluationReport([
+            try source("d.json", kind: "divergence", settings: Self.textSettings, results: divergence(rows))
+        ])
+        let text = try read(report.html).text
+        #expect(text.contains("Drawn are 10 of 24 caches"))
+        let entries = rows.map { QualityFigure.Entry(cache: $0.cache, bits: $0.bits, value: $0.mean) }
+        let figure = QualityFigure(title: "", summary: "", axis: Axis(title: ""), entries: entries, styles: styles)
+        let points = figure.plot.series.flatMap { $0.points }
+        #expect(points.count == 24 && points.allSatisfy { $0.note?.isEmpty == false })
+        let named = points.compactMap { $0.label }
+        #expect(named.count == 12 && named.contains("cache0") && !named.contains("cache1"))
+        // Every cache has its row.
+        #expect(rows.allSatisfy { text.contains($0.cache) })
     }
 
     @Test("Extreme results still give a page", arguments: [0, 1e-12, 1e6])

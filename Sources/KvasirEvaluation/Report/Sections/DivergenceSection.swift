@@ -12,7 +12,8 @@ enum DivergenceSection {
                 "How far each cache moves the model's next-token distribution from that of \(reference), over the "
                 + "same \(NumberText.whole(tokens)) tokens: \(settings.sentence)")
         section.notes += SourceGroup.note(replaced: replaced)
-        let visible = rows.filter { $0.mean > 0 }
+        // The reference against itself differs by rounding alone.
+        let visible = rows.filter { $0.mean > 1e-9 }
         if !visible.isEmpty {
             section.figures.append(divergence(visible, settings, table: table(rows, reports), styles))
         }
@@ -85,13 +86,14 @@ enum DivergenceSection {
         _ rows: [DivergenceReport.Cache], _ settings: TextSettings, _ styles: CacheStyles
     ) -> ReportFigure? {
         let rows = rows.filter { $0.byPosition.count > 1 && $0.byPosition.allSatisfy { $0.mean > 0 } }
+        let drawn = styles.drawn(rows.map(\.cache))
         guard let parts = rows.first?.byPosition else { return nil }
         let plot = Plot(
             title: "Divergence by position",
             summary: "Mean Kullback-Leibler divergence of each cache in \(parts.count) parts of the context.",
             x: Axis(title: "position in the context, tokens", isTight: true),
             y: Axis(title: "mean KL divergence, nats (logarithmic)", spacing: .logarithmic),
-            series: rows.map { row in
+            series: rows.filter { drawn.contains($0.cache) }.map { row in
                 Plot.Series(
                     name: row.cache, style: styles[row.cache],
                     points: row.byPosition.map { part in
@@ -100,14 +102,15 @@ enum DivergenceSection {
                             note: "\(row.cache), \(part.firstPosition)–\(part.lastPosition): "
                                 + NumberText.significant(part.mean))
                     })
-            }, height: rows.count > 8 ? 460 : 400)
+            }, height: drawn.count > 8 ? 460 : 400)
         let columns =
             [DataTable.Column.text("cache")] + parts.map { .number("\($0.firstPosition)–\($0.lastPosition)") }
         return ReportFigure(
             title: "Divergence by position",
             caption:
                 "Each point is the mean over \(NumberText.whole(parts[0].tokens)) predictions or so, at the middle of "
-                + "its part of the compared positions. A line that rises says that errors add up with the context.",
+                + "its part of the compared positions. A line that rises says that errors add up with the context."
+                + styles.note(rows.map(\.cache)),
             content: .plot(plot),
             table: DataTable(
                 title: "Mean KL divergence by position, nats, with its standard error", columns: columns,

@@ -76,6 +76,15 @@ struct Glance {
     /// The caches, those with most bits first.
     var caches: [String] { rows.map(\.cache) }
 
+    /// The caches that no other beats in both size and divergence, the smallest first.
+    var best: [String] {
+        let measured = rows.compactMap { row -> (cache: String, x: Double, y: Double)? in
+            guard let bits = row.bits, let divergence = row.divergence else { return nil }
+            return (row.cache, bits.keys + bits.values, divergence)
+        }
+        return ParetoFront.indices(of: measured.map { ($0.x, $0.y) }).map { measured[$0].cache }
+    }
+
     /// What the default cache gives and costs, in few figures; empty where it was not measured.
     var highlights: [(figure: String, meaning: String)] {
         let name = CacheConfiguration.default.description

@@ -18,11 +18,13 @@ struct QualityFigure {
     var plot: Plot {
         let front = ParetoFront.indices(of: entries.map { (x: $0.bits, y: $0.value) })
         let isOnFront = entries.indices.map { front.contains($0) }
+        let areAllNamed = entries.count <= 2 * CacheStyles.most
         func point(_ index: Int) -> Plot.Point {
             let entry = entries[index]
             return Plot.Point(
                 x: entry.bits, y: entry.value, low: entry.error.map { entry.value - $0 },
-                high: entry.error.map { entry.value + $0 }, label: entry.cache,
+                high: entry.error.map { entry.value + $0 },
+                label: areAllNamed || isOnFront[index] ? entry.cache : nil,
                 note:
                     "\(entry.cache): \(NumberText.fixed(entry.bits, 2)) bits, \(NumberText.significant(entry.value, 4))",
                 isFaint: !isOnFront[index])
@@ -31,7 +33,10 @@ struct QualityFigure {
         let style = SeriesStyle(index: 0)
         return Plot(
             title: title, summary: summary,
-            x: Axis(title: "bits per value, mean of keys and values", isTight: true), y: axis,
+            x: Axis(
+                title: "bits per value, mean of keys and values (logarithmic)", spacing: .logarithmic,
+                format: NumberText.tick),
+            y: axis,
             series: [
                 Plot.Series(name: "others", style: style, mark: .points, points: others.map(point), isNamed: false),
                 Plot.Series(name: "front", style: style, points: front.map(point), isNamed: false),
@@ -41,5 +46,5 @@ struct QualityFigure {
     /// What the caption says of the front.
     static let reading =
         "Lower and further left is better. The line joins the Pareto front: caches that no other beats in both; hollow marks "
-        + "are beaten. Bits count codes and scales, not windows of f16 tokens such as KIVI's."
+        + "are beaten, and named where there is room. Bits count codes and scales, not windows of f16 tokens such as KIVI's."
 }

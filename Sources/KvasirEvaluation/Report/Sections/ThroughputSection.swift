@@ -64,7 +64,9 @@ enum ThroughputSection {
         _ cells: [Cell], x: String, title: String, of size: KeyPath<Cell, Int>, _ styles: CacheStyles
     ) -> ReportFigure? {
         guard hasPicture(cells, of: size) else { return nil }
-        let series = byCache(cells, size).map { cache, cells in
+        let caches = byCache(cells, size)
+        let drawn = styles.drawn(caches.map(\.cache))
+        let series = caches.filter { drawn.contains($0.cache) }.map { cache, cells in
             Plot.Series(
                 name: cache, style: styles[cache],
                 points: cells.map { cell in
@@ -85,7 +87,8 @@ enum ThroughputSection {
             series: series)
         return ReportFigure(
             title: title,
-            caption: "Higher is better. Marks are medians, whiskers the slowest and the fastest run.",
+            caption: "Higher is better. Marks are medians, whiskers the slowest and the fastest run."
+                + styles.note(caches.map(\.cache)),
             content: .plot(plot), table: table(cells))
     }
 
@@ -133,6 +136,7 @@ enum MemoryFigure {
     ) -> ReportFigure? {
         let lengths = Set(caches.flatMap { $0.points.map(\.tokens) }).sorted()
         guard lengths.count > 1 else { return nil }
+        let drawn = styles.drawn(caches.map(\.cache))
         let plot = Plot(
             title: "Memory of the cache against context",
             summary: caches.compactMap { cache, points in
@@ -142,7 +146,7 @@ enum MemoryFigure {
             }.joined(separator: "; ") + ".",
             x: Axis(title: "cached tokens", startsAtZero: true, isTight: true),
             y: Axis(title: "cache, MiB", startsAtZero: true),
-            series: caches.map { cache, points in
+            series: caches.filter { drawn.contains($0.cache) }.map { cache, points in
                 Plot.Series(
                     name: cache, style: styles[cache],
                     points: points.map { point in
@@ -154,7 +158,7 @@ enum MemoryFigure {
                     })
             })
         return ReportFigure(
-            title: "Memory against context", caption: caption, content: .plot(plot),
+            title: "Memory against context", caption: caption + styles.note(caches.map(\.cache)), content: .plot(plot),
             table: DataTable(
                 title: "Bytes of the cache by length",
                 columns: [.text("cache")] + lengths.map { .number(NumberText.whole($0)) },
