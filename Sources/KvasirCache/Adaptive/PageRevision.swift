@@ -109,7 +109,7 @@ extension CacheSequence {
     func catchUp() throws(CacheError) {
         guard let state = adaptive else { return }
         let postponed = state.takePostponed()
-        for (index, revision) in postponed.enumerated() {
+        for (index, revision) in postponed.enumerated() where !page(revision.page).isSealed {
             do throws(CacheError) {
                 try setBits(revision.bits, raises: true, page: revision.page, place: revision.place, state)
             } catch {
