@@ -306,6 +306,16 @@ struct ReportTests {
         #expect(rows.allSatisfy { text.contains($0.cache) })
     }
 
+    @Test("A file that tells of no bits gives a page all the same")
+    func noBits() throws {
+        let report = try EvaluationReport([
+            try source(
+                "d.json", kind: "divergence", settings: Self.textSettings,
+                results: divergence([("a", 0, 0.1), ("b", 4, 0.2)]))
+        ])
+        #expect(try read(report.html).text.contains("bits per value, mean of keys and values"))
+    }
+
     @Test("Extreme results still give a page", arguments: [0, 1e-12, 1e6])
     func extremes(mean: Double) throws {
         let page = try EvaluationReport([

@@ -33,14 +33,18 @@ struct QualityFigure {
         let style = SeriesStyle(index: 0)
         return Plot(
             title: title, summary: summary,
-            x: Axis(
-                title: "bits per value, mean of keys and values (logarithmic)", spacing: .logarithmic,
-                format: NumberText.tick),
-            y: axis,
+            x: bitsAxis, y: axis,
             series: [
                 Plot.Series(name: "others", style: style, mark: .points, points: others.map(point), isNamed: false),
                 Plot.Series(name: "front", style: style, points: front.map(point), isNamed: false),
             ].filter { !$0.points.isEmpty })
+    }
+
+    /// Logarithmic, so that few bits have as much room as many; no cache has none, but a file may say so.
+    private var bitsAxis: Axis {
+        let title = "bits per value, mean of keys and values"
+        return entries.allSatisfy { $0.bits > 0 }
+            ? Axis(title: title + " (logarithmic)", spacing: .logarithmic) : Axis(title: title, isTight: true)
     }
 
     /// What the caption says of the front.
