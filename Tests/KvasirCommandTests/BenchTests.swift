@@ -61,12 +61,15 @@ struct BenchTests {
             for (own, shared) in zip(own, shared) {
                 let bytes = (own["cacheBytes"] as? Int ?? 0, shared["cacheBytes"] as? Int ?? .max)
                 #expect(bytes.1 < bytes.0)
-                // 577 tokens of each of four sequences, or 512 and 65 of each.
+            }
+            // On average 576.5 tokens of each of four sequences, or 512 once and 64.5 of each. The bits of 'qaq' are not the
+            // same in both, because shared pages keep theirs.
+            for (own, shared) in zip(own, shared).prefix(2) {
                 let read = (try traffic(own), try traffic(shared))
-                #expect(abs(read.1 / read.0 - (512 + 4 * 64.5) / (4 * (512 + 64.5))) < 0.02)
+                #expect(abs(read.1 / read.0 - (512 + 4 * 64.5) / (4 * (512 + 64.5))) < 1e-9)
             }
             let alone = try await program.run(["bench", "--model", Program.tinyModel, "--shared-prompt"])
-            #expect(alone.status == 64 || alone.status == 2)
+            #expect(alone.status == 2)
             #expect(alone.message.contains("--batch"))
         }
     }

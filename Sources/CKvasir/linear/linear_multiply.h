@@ -20,7 +20,7 @@ enum {
     KVV_PARTS = KV_TILE / KVV_LANES,
     KVV_WIDE_COLUMNS = 4 * KV_GROUP,  // columns that multiply_f32 widens at a time: 8 KiB, half of it with AVX2
     KVV_WIDE_TOKENS = 64,             // tokens that share them
-    KVV_PREFETCH = 2048,              // bytes ahead, for one token
+    KVV_PREFETCH = 2048,              // bytes that weights are asked for ahead
 };
 
 // The types the kernels are compiled for, one after another.
@@ -121,7 +121,8 @@ KV_INLINE void kvv_add_group(const kv_weight_type type, const int tokens, int pa
     }
 }
 
-// `parts` parts of a tile of rows with one scale each, from `first_part`, times `tokens` tokens with one scale each.
+// `parts` parts of a tile of rows with one scale each, from `first_part`, times `tokens` tokens with one scale each. `ahead`
+// asks memory for the weights that come next: for the first tokens of a tile, the others find them in the nearest cache.
 KV_INLINE void kvv_multiply_row_block(const kv_weight_type type, const int parts, const int tokens, int first_part,
                                       const uint8_t *tile, size_t groups, const kv_activation_group *a, float *y,
                                       size_t y_stride, size_t rows, const bool ahead) {

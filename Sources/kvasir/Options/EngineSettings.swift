@@ -52,9 +52,6 @@ struct EngineSettings {
             instructionSet: instructionSet, precision: precision,
             cacheInstructionSet: cacheInstructionSet)
         engine.plan.noteWarnings()
-        // Once more: planning a cache runs through much code, too.
-        Heap.trim()
-        ProcessMemory.releaseCode()
         return engine
     }
 }
