@@ -127,7 +127,7 @@ public final class CacheSequence {
     /// Pages up to the end of a step of `tokens` tokens.
     private func placed(afterStep tokens: Int) -> Int { PageGeometry.pages(forTokens: count + tokens) }
 
-    /// Stores keys and values of the tokens after the cached ones in one layer.
+    /// Stores keys and values of the tokens after the cached ones in one layer: `CacheAttention.store` for one sequence.
     ///
     /// - Parameters:
     ///   - layer: index of the layer.
@@ -135,21 +135,26 @@ public final class CacheSequence {
     ///   - values: tokens x width.
     ///   - threads: the pages are shared out among them.
     public func store(layer: Int, keys: FloatMatrix, values: FloatMatrix, threads: ThreadPool) {
-        let tokens = keys.rows
-        precondition(values.rows == tokens, "every token has a key and a value")
+        precondition(values.rows == keys.rows, "every token has a key and a value")
+        var places: [StorePlace] = []
+        addPlaces(ofTokens: keys.rows, firstRow: 0, to: &places)
+        places.withUnsafeBufferPointer {
+            StoreWork(layer: plan.layers[layer], keys: keys, values: values, places: $0).run(on: threads)
+        }
+    }
+
+    /// Adds the pages that the `tokens` tokens after the cached ones lie in.
+    func addPlaces(ofTokens tokens: Int, firstRow: Int, to places: inout [StorePlace]) {
         precondition(count + tokens <= capacity, "reserve has made no room for these tokens")
         precondition(!hasPagesBeside || tokens <= longestStep, "the step is longer than reserve was told")
-        guard tokens > 0 else { return }
-        let firstPage = count / PageGeometry.tokens
-        let touched = PageGeometry.pages(forTokens: count + tokens) - firstPage
-        let work = StoreWork(
-            sequence: self, layer: plan.layers[layer], keys: keys, values: values, firstPage: firstPage)
-        // One token is stored in less time than it takes to hand it out.
-        if tokens == 1 {
-            work.perform(item: 0, worker: 0)
-            work.perform(item: 1, worker: 0)
-        } else {
-            threads.run(touched * 2, work)
+        var position = count
+        while position < count + tokens {
+            let page = position / PageGeometry.tokens
+            let end = min((page + 1) * PageGeometry.tokens, count + tokens)
+            places.append(
+                StorePlace(
+                    sequence: self, page: page, positions: position..<end, firstRow: firstRow + position - count))
+            position = end
         }
     }
 

@@ -98,8 +98,10 @@ struct CacheFixture {
 
     func sequence() -> CacheSequence { CacheSequence(plan: plan, pool: pool) }
 
-    /// Stores tokens whose keys and values lie side by side, as those of a fused projection do.
-    private func store(_ keys: [Float], _ values: [Float], in sequence: CacheSequence, layer: Int) {
+    /// Stores tokens of the segments' sequences, one after the other.
+    ///
+    /// Keys and values lie side by side, as those of a fused projection do.
+    private func store(_ keys: [Float], _ values: [Float], of segments: [AttentionSegment], layer: Int) {
         let width = plan.shape.heads.width
         let rows = keys.count / width
         var both = [Float](repeating: .nan, count: rows * width * 2)
@@ -110,9 +112,9 @@ struct CacheFixture {
         }
         both.withUnsafeMutableBufferPointer { both in
             let matrix = FloatMatrix(both.baseAddress!, rows: rows, columns: 2 * width)
-            sequence.store(
+            attention.store(
                 layer: layer, keys: matrix.columns(0..<width), values: matrix.columns(width..<2 * width),
-                threads: threads)
+                segments: segments)
         }
     }
 
@@ -120,8 +122,9 @@ struct CacheFixture {
     func append(_ count: Int, of stream: TokenStream, to sequence: CacheSequence) throws {
         try sequence.reserve(count)
         let range = sequence.count..<sequence.count + count
+        let segments = [AttentionSegment(sequence: sequence, firstRow: 0, tokens: count)]
         for layer in 0..<plan.shape.layers {
-            store(stream.keys(range, layer: layer), stream.values(range, layer: layer), in: sequence, layer: layer)
+            store(stream.keys(range, layer: layer), stream.values(range, layer: layer), of: segments, layer: layer)
         }
         sequence.advance(count)
     }
@@ -144,12 +147,13 @@ struct CacheFixture {
         }
         var results = [[[Float]]](repeating: [], count: parts.count)
         for layer in 0..<plan.shape.layers {
+            var (keys, values): ([Float], [Float]) = ([], [])
             for part in parts {
                 let range = part.sequence.count..<part.sequence.count + part.tokens
-                store(
-                    part.stream.keys(range, layer: layer), part.stream.values(range, layer: layer), in: part.sequence,
-                    layer: layer)
+                keys += part.stream.keys(range, layer: layer)
+                values += part.stream.values(range, layer: layer)
             }
+            store(keys, values, of: segments, layer: layer)
             var output = [Float](repeating: .signalingNaN, count: queries.count)
             let rows = queries.count / width
             queries.withUnsafeMutableBufferPointer { queries in

@@ -77,7 +77,7 @@ extension AttentionStep {
         _ tile: AttentionTile, head: Int, row: Int, weights: UnsafePointer<Float>, total: Float
     ) {
         feedback?.note(
-            tile, layer: layer.index, head: head, row: row, group: shape.groupSize, weights: weights, total: total)
+            tile, layer: layer.index, head: head, row: row, group: groupSize, weights: weights, total: total)
     }
 
     /// Whether some row of a tile is handed back.

@@ -74,7 +74,7 @@ extension AttentionStep {
         into scores: UnsafeMutablePointer<Float>, stride: Int, exact: CachePlan.ExactPart<any KeyCodec>,
         window: WindowBuffers.Share
     ) {
-        let rows = tile.tokens * shape.groupSize
+        let rows = tile.tokens * groupSize
         let packed = exact.tokens.packed(in: start..<end, tile)
         if !packed.isEmpty {
             layer.keys.score(
@@ -95,7 +95,7 @@ extension AttentionStep {
             for row in 0..<rows {
                 let source = window.page + row * PageGeometry.tokens
                 let target = scores + row * stride
-                let offsets = exact.tokens.offsets(inPage: page, at: tile.position + row / shape.groupSize)
+                let offsets = exact.tokens.offsets(inPage: page, at: tile.position + row / groupSize)
                 func take(_ range: Range<Int>) {
                     (target + range.lowerBound).update(from: source + range.lowerBound, count: range.count)
                 }
@@ -112,8 +112,8 @@ extension AttentionStep {
         stride: Int,
         into sums: UnsafeMutablePointer<Float>, page buffer: UnsafeMutablePointer<Float>
     ) {
-        let rows = tile.tokens * shape.groupSize
-        sums.update(repeating: 0, count: rows * shape.heads.headSize)
+        let rows = tile.tokens * groupSize
+        sums.update(repeating: 0, count: rows * heads.headSize)
         guard let exact = layer.exactValues else { return }
         let packed = exact.tokens.packed(in: start..<end, tile)
         exact.tokens.forEachPage(in: start..<end, tile) { page in
@@ -127,7 +127,7 @@ extension AttentionStep {
             for row in 0..<rows {
                 let source = weights + row * stride
                 let target = buffer + row * PageGeometry.tokens
-                let offsets = exact.tokens.offsets(inPage: page, at: tile.position + row / shape.groupSize)
+                let offsets = exact.tokens.offsets(inPage: page, at: tile.position + row / groupSize)
                 func move(_ range: Range<Int>) {
                     (target + range.lowerBound).update(from: source + range.lowerBound, count: range.count)
                     (source + range.lowerBound).update(repeating: 0, count: range.count)

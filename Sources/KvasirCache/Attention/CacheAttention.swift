@@ -54,6 +54,7 @@ public final class CacheAttention {
     let threads: ThreadPool
     private let softmax: UnsafePointer<kv_ops_kernels>
 
+    private var places: [StorePlace] = []
     private var tiles: [AttentionTile] = []
     private var queries = AlignedBuffer<UInt8>(zeroed: 0)
     /// Of layers with a window: the queries as its codec takes them, and one page of scores or weights.
@@ -84,6 +85,23 @@ public final class CacheAttention {
             + maxima.byteCount + totals.byteCount + choices.byteCount + keptWeights.byteCount
     }
 
+    /// Stores keys and values of a step in one layer of all its sequences: the pages are shared out among the threads.
+    ///
+    /// - Parameters:
+    ///   - layer: index of the layer.
+    ///   - keys: tokens x width, after rotary embedding; `CacheSequence.reserve` has made room for them.
+    ///   - values: tokens x width.
+    ///   - segments: the sequences of the step.
+    public func store(layer: Int, keys: FloatMatrix, values: FloatMatrix, segments: [AttentionSegment]) {
+        for segment in segments {
+            segment.sequence.addPlaces(ofTokens: segment.tokens, firstRow: segment.firstRow, to: &places)
+        }
+        places.withUnsafeBufferPointer {
+            StoreWork(layer: plan.layers[layer], keys: keys, values: values, places: $0).run(on: threads)
+        }
+        places.removeAll(keepingCapacity: true)
+    }
+
     /// Computes the attention outputs of one layer for all segments of a step.
     ///
     /// - Parameters:
@@ -97,8 +115,7 @@ public final class CacheAttention {
     ) {
         let layer = plan.layers[layer]
         let step = AttentionStep(
-            layer: layer, shape: plan.shape, softmax: softmax, queries: queries, output: output,
-            feedback: AttentionFeedback(layer))
+            layer: layer, shape: plan.shape, softmax: softmax, queries: queries, output: output)
         if layer.isAdaptive {
             attendInPieces(step, factor: factor, segments: segments)
         } else {
@@ -145,11 +162,11 @@ public final class CacheAttention {
             rows = max(rows, tile.tokens * group)
             rowScores = max(rowScores, tile.tokens * group * tile.paddedContext)
         }
-        queries.reserve(threads.threadCount * rows * step.layer.keys.queryBytes)
+        queries.reserve(threads.threadCount * rows * step.queryBytes)
         scores.reserve(threads.threadCount * rowScores)
-        sums.reserve(threads.threadCount * rows * plan.shape.heads.headSize * (step.layer.exactValues == nil ? 2 : 3))
+        sums.reserve(threads.threadCount * rows * plan.shape.heads.headSize * (step.hasExactValues ? 3 : 2))
         totals.reserve(threads.threadCount * rows)
-        choices.reserve(threads.threadCount * rows * step.layer.choiceBytes)
+        choices.reserve(threads.threadCount * rows * step.choiceBytes)
         let window = reserveWindow(step, rows: rows, preparations: threads.threadCount)
         tiles.withUnsafeBufferPointer { tiles in
             guard let base = tiles.baseAddress else { return }
@@ -167,13 +184,13 @@ public final class CacheAttention {
         let kvHeads = plan.shape.heads.kvHeads
         let rows = tile.tokens * plan.shape.groupSize
         let ranges = (tile.context + Self.rangeTokens - 1) / Self.rangeTokens
-        queries.reserve(kvHeads * rows * step.layer.keys.queryBytes)
+        queries.reserve(kvHeads * rows * step.queryBytes)
         scores.reserve(kvHeads * rows * tile.paddedContext)
-        sums.reserve(kvHeads * ranges * rows * plan.shape.heads.headSize * (step.layer.exactValues == nil ? 1 : 2))
+        sums.reserve(kvHeads * ranges * rows * plan.shape.heads.headSize * (step.hasExactValues ? 2 : 1))
         maxima.reserve(kvHeads * ranges * rows)
         totals.reserve(kvHeads * ranges * rows)
-        choices.reserve(kvHeads * rows * step.layer.choiceBytes)
-        let keepsWeights = step.layer.exactValues != nil && step.notesWeights(of: tile)
+        choices.reserve(kvHeads * rows * step.choiceBytes)
+        let keepsWeights = step.hasExactValues && step.notesWeights(of: tile)
         if keepsWeights { keptWeights.reserve(kvHeads * rows * tile.paddedContext) }
         // Several ranges to an item, so that what is read ahead is mostly used by the thread that asked for it; few enough
         // that a thread which loses its processor holds up a small part.
@@ -190,7 +207,7 @@ public final class CacheAttention {
         }
         threads.run(items, ScoreRanges(work: work))
         for head in 0..<kvHeads { work.joinMaxima(head: head) }
-        if step.layer.selectiveValues == nil {
+        if !step.choosesValues {
             threads.run(items, MixRanges(work: work))
         } else {
             threads.run(items, ExponentiateRanges(work: work))
@@ -205,7 +222,7 @@ public final class CacheAttention {
     /// - Parameter preparations: how many times `rows` queries are prepared side by side.
     private func reserveWindow(_ step: AttentionStep, rows: Int, preparations: Int) -> WindowBuffers {
         let queryBytes = rows * (step.layer.exactKeys?.codec.queryBytes ?? 0)
-        let isWindowed = step.layer.exactKeys != nil || step.layer.exactValues != nil
+        let isWindowed = step.hasExactKeys || step.hasExactValues
         let scoreCount = isWindowed ? rows * PageGeometry.tokens : 0
         exactQueries.reserve(preparations * queryBytes)
         exactScores.reserve(threads.threadCount * scoreCount)

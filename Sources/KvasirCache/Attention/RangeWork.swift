@@ -21,7 +21,7 @@ struct RangeWork {
     let weights: UnsafeMutablePointer<Float>
 
     func queries(of head: Int) -> UnsafeMutablePointer<UInt8> {
-        queries + head * rows * step.layer.keys.queryBytes
+        queries + head * rows * step.queryBytes
     }
 
     func scores(of head: Int) -> UnsafeMutablePointer<Float> { scores + head * rows * tile.paddedContext }
@@ -42,8 +42,8 @@ struct RangeWork {
 
     /// The sums of the f16 copies: they lie behind those of the packed values; nil if the layer's values have no window.
     var exactSums: UnsafeMutablePointer<Float>? {
-        guard step.layer.exactValues != nil else { return nil }
-        return sums + step.shape.heads.kvHeads * ranges * rows * step.shape.heads.headSize
+        guard step.hasExactValues else { return nil }
+        return sums + step.heads.kvHeads * ranges * rows * step.heads.headSize
     }
 
     func score(head: Int, range: Int, worker: Int) {
@@ -58,7 +58,7 @@ struct RangeWork {
             stride: tile.paddedContext, window: window.share(preparation: head, worker: worker))
         for row in 0..<rows {
             let first = max(step.firstToken(row: row, tile), start)
-            let visible = min(end, tile.limit(row: row, group: step.shape.groupSize)) - first
+            let visible = min(end, tile.limit(row: row, group: step.groupSize)) - first
             maxima[(head * ranges + range) * rows + row] =
                 visible > 0
                 ? step.softmax.pointee.max(scores + row * tile.paddedContext + first - start, visible) : -.infinity
@@ -74,7 +74,7 @@ struct RangeWork {
     }
 
     private func choices(of head: Int) -> UnsafeMutablePointer<UInt8> {
-        choices + head * rows * step.layer.choiceBytes
+        choices + head * rows * step.choiceBytes
     }
 
     /// Turns the scores of a range into weights.
@@ -90,7 +90,7 @@ struct RangeWork {
             let maximum = maxima[head * ranges * rows + row]
             totals[place + row] = step.exponentiate(
                 scores + row * tile.paddedContext, from: start, to: end, first: step.firstToken(row: row, tile),
-                limit: tile.limit(row: row, group: step.shape.groupSize), maximum: maximum)
+                limit: tile.limit(row: row, group: step.groupSize), maximum: maximum)
         }
     }
 
@@ -116,9 +116,9 @@ struct RangeWork {
         let (start, end) = bounds(range)
         let place = (head * ranges + range) * rows
         guard start < end else {
-            let count = rows * step.shape.heads.headSize
-            (sums + place * step.shape.heads.headSize).update(repeating: 0, count: count)
-            exactSums.map { ($0 + place * step.shape.heads.headSize).update(repeating: 0, count: count) }
+            let count = rows * step.heads.headSize
+            (sums + place * step.heads.headSize).update(repeating: 0, count: count)
+            exactSums.map { ($0 + place * step.heads.headSize).update(repeating: 0, count: count) }
             return
         }
         let scores = scores(of: head) + start
@@ -131,17 +131,17 @@ struct RangeWork {
         if let exactSums {
             step.mixWindow(
                 tile, head: head, from: start, to: end, weights: scores, stride: tile.paddedContext,
-                into: exactSums + place * step.shape.heads.headSize,
+                into: exactSums + place * step.heads.headSize,
                 page: window.share(preparation: head, worker: worker).page)
         }
         step.mix(
             tile, head: head, from: start, to: end, weights: scores, stride: tile.paddedContext,
-            choices: choices(of: head), into: sums + place * step.shape.heads.headSize)
+            choices: choices(of: head), into: sums + place * step.heads.headSize)
     }
 
     /// Adds up the ranges in order and writes the outputs of one KV head.
     func finish(head: Int) {
-        let size = step.shape.heads.headSize
+        let size = step.heads.headSize
         for row in 0..<rows {
             let place = (head * ranges * rows + row) * size
             step.noteWeights(
@@ -156,7 +156,7 @@ struct RangeWork {
 
     /// Adds the sums of one row's other ranges to those of its first.
     private func addRanges(_ first: UnsafeMutablePointer<Float>) {
-        let size = step.shape.heads.headSize
+        let size = step.heads.headSize
         for range in 1..<max(ranges, 1) {
             let partial = first + range * rows * size
             for channel in 0..<size { first[channel] += partial[channel] }

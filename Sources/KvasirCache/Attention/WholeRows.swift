@@ -19,20 +19,20 @@ struct WholeRows: ParallelWork {
     let window: WindowBuffers
 
     func perform(item: Int, worker: Int) {
-        let (index, head) = item.quotientAndRemainder(dividingBy: step.shape.heads.kvHeads)
+        let (index, head) = item.quotientAndRemainder(dividingBy: step.heads.kvHeads)
         let tile = tiles[index]
-        let group = step.shape.groupSize
-        let size = step.shape.heads.headSize
+        let group = step.groupSize
+        let size = step.heads.headSize
         let rowCount = tile.tokens * group
         let stride = tile.paddedContext
-        let queries = queries + worker * rows * step.layer.keys.queryBytes
+        let queries = queries + worker * rows * step.queryBytes
         let scores = scores + worker * rowScores
-        let hasWindow = step.layer.exactValues != nil
+        let hasWindow = step.hasExactValues
         let sums = sums + worker * rows * size * (hasWindow ? 3 : 2)
         let partial = sums + rows * size
         let exactSums = hasWindow ? partial + rows * size : nil
         let totals = totals + worker * rows
-        let choices = choices + worker * rows * step.layer.choiceBytes
+        let choices = choices + worker * rows * step.choiceBytes
         let window = window.share(preparation: worker, worker: worker)
 
         step.prepare(tile, head: head, factor: factor, into: queries, window.queries)

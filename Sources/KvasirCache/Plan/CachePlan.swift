@@ -71,9 +71,6 @@ public struct CachePlan: Sendable {
         let selectiveKeys: (any SelectiveKeyCodec)?
         /// The codec for values if it reads more or fewer bits by the weights.
         let selectiveValues: (any SelectiveValueCodec)?
-
-        /// Bytes that say of one query row how much of the values it reads.
-        var choiceBytes: Int { selectiveValues?.choiceBytes ?? 0 }
     }
 
     /// A part of a layer that is kept in f16 besides: for which tokens, how, and where in a window page.

@@ -18,11 +18,11 @@ extension Operations {
         queryNorms?.note(queries, layer: layer, factor: factor)
         var row = 0
         for segment in step.segments {
-            let rows = row..<row + segment.tokens.count
-            segment.sequence.store(layer: layer, keys: keys.rows(rows), values: values.rows(rows), threads: threads)
-            segments.append(AttentionSegment(sequence: segment.sequence, firstRow: row, tokens: rows.count))
-            row = rows.upperBound
+            segments.append(
+                AttentionSegment(sequence: segment.sequence, firstRow: row, tokens: segment.tokens.count))
+            row += segment.tokens.count
         }
+        attention.store(layer: layer, keys: keys, values: values, segments: segments)
         attention.attend(
             layer: layer, queries: queries, factor: factor, segments: segments, output: output)
     }
