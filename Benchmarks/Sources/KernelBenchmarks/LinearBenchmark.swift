@@ -164,8 +164,7 @@ private struct MultiplyWork: ParallelWork {
         let end = min(begin + tilesPerItem, tiles)
         withUnsafePointer(to: weight) { weight in
             if let groups {
-                kernels.pointee.multiply(
-                    weight, begin, end, end, groups, tokens, outputs, weight.pointee.rows)
+                kernels.pointee.multiply(weight, begin, end, groups, tokens, outputs, weight.pointee.rows)
             } else {
                 kernels.pointee.multiply_f32(
                     weight, begin, end, inputs, weight.pointee.columns, tokens, outputs, weight.pointee.rows)

@@ -104,9 +104,8 @@ typedef struct {
 
     // y[t * y_stride + r] for the rows of the tiles tile_begin..<tile_end, from 8-bit activations (token t starts at
     // activations + t * columns / 32, rounded up). Quantized types only; INT8_ROW takes tokens that `quantize_token`
-    // rounded, the others those of `quantize`. `next`, not below tile_end, is the tile that the thread is likely to come to
-    // afterwards: memory is asked for it on the way, and nothing else depends on it.
-    void (*multiply)(const kv_linear_weight *weight, size_t tile_begin, size_t tile_end, size_t next,
+    // rounded, the others those of `quantize`.
+    void (*multiply)(const kv_linear_weight *weight, size_t tile_begin, size_t tile_end,
                      const kv_activation_group *activations, size_t tokens, float *y, size_t y_stride);
 
     // The same from float32 activations (token t starts at x + t * x_stride), with weights widened to float32.

@@ -60,9 +60,8 @@ static void multiply_rows(const kv_linear_weight *weight, size_t tile_begin, siz
     }
 }
 
-static void multiply(const kv_linear_weight *weight, size_t tile_begin, size_t tile_end, size_t next,
+static void multiply(const kv_linear_weight *weight, size_t tile_begin, size_t tile_end,
                      const kv_activation_group *activations, size_t tokens, float *y, size_t y_stride) {
-    (void)next;
     if (kv_layout_has_row_scales(weight->type)) {
         multiply_rows(weight, tile_begin, tile_end, activations, tokens, y, y_stride);
         return;

@@ -21,7 +21,6 @@ enum {
     KVV_WIDE_COLUMNS = 4 * KV_GROUP,  // columns that multiply_f32 widens at a time: 8 KiB, half of it with AVX2
     KVV_WIDE_TOKENS = 64,             // tokens that share them
     KVV_PREFETCH = 2048,              // bytes that weights are asked for ahead
-    KVV_LINE = 64,                    // bytes that memory is asked for at a time
 };
 
 // The types the kernels are compiled for, one after another.
@@ -35,24 +34,6 @@ enum {
     CASE(KV_WEIGHT_Q4_K)      \
     CASE(KV_WEIGHT_Q5_K)      \
     CASE(KV_WEIGHT_Q6_K)
-
-// What a pass over a tile asks memory for with every group: of that many bytes further on, the lines `first`, `first + step`
-// and so on, in bytes; none if `first` lies beyond the group.
-typedef struct {
-    size_t distance;
-    size_t first;
-    size_t step;
-} kvv_ahead;
-
-KV_INLINE void kvv_ask(const kvv_ahead ahead, const uint8_t *group, size_t bytes) {
-    for (size_t line = ahead.first; line < bytes; line += ahead.step) {
-        __builtin_prefetch(group + ahead.distance + line);
-    }
-}
-
-// Nothing; and the lines that the same pass comes to next, in full.
-KV_INLINE kvv_ahead kvv_ahead_none(void) { return (kvv_ahead){0, SIZE_MAX, KVV_LINE}; }
-KV_INLINE kvv_ahead kvv_ahead_own(void) { return (kvv_ahead){KVV_PREFETCH, 0, KVV_LINE}; }
 
 // The scales and minima of one part of a group, widened.
 typedef struct {
@@ -140,10 +121,11 @@ KV_INLINE void kvv_add_group(const kv_weight_type type, const int tokens, int pa
     }
 }
 
-// `parts` parts of a tile of rows with one scale each, from `first_part`, times `tokens` tokens with one scale each.
+// `parts` parts of a tile of rows with one scale each, from `first_part`, times `tokens` tokens with one scale each. `ahead`
+// asks memory for the weights that come next: for the first tokens of a tile, the others find them in the nearest cache.
 KV_INLINE void kvv_multiply_row_block(const kv_weight_type type, const int parts, const int tokens, int first_part,
                                       const uint8_t *tile, size_t groups, const kv_activation_group *a, float *y,
-                                      size_t y_stride, size_t rows, const kvv_ahead ahead) {
+                                      size_t y_stride, size_t rows, const bool ahead) {
     kvv_int dots[KVV_PARTS][KVV_TOKENS];
 #pragma unroll
     for (int p = 0; p < parts; p++) {
@@ -157,7 +139,12 @@ KV_INLINE void kvv_multiply_row_block(const kv_weight_type type, const int parts
     }
     const uint8_t *group = tile + kv_layout_head_bytes(type);
     for (size_t g = 0; g < groups; g++) {
-        kvv_ask(ahead, group, kv_layout_group_bytes(type));
+        if (ahead) {
+#pragma unroll
+            for (size_t line = 0; line < kv_layout_group_bytes(type); line += 64) {
+                __builtin_prefetch(group + KVV_PREFETCH + line);
+            }
+        }
 #pragma unroll
         for (int p = 0; p < parts; p++) {
             kvv_group_dots(type, tokens, group + (first_part + p) * KVV_BYTES, 0, KV_QUADS, a + g, groups, dots[p]);
@@ -181,7 +168,7 @@ KV_INLINE void kvv_multiply_row_block(const kv_weight_type type, const int parts
 // `parts` parts of a tile, from `first_part`, times `tokens` tokens.
 KV_INLINE void kvv_multiply_block(const kv_weight_type type, const int parts, const int tokens, int first_part,
                                   const uint8_t *tile, size_t groups, const kv_activation_group *a, float *y,
-                                  size_t y_stride, size_t rows, const kvv_ahead ahead) {
+                                  size_t y_stride, size_t rows, const bool ahead) {
     if (kv_layout_has_row_scales(type)) {
         kvv_multiply_row_block(type, parts, tokens, first_part, tile, groups, a, y, y_stride, rows, ahead);
         return;
@@ -199,7 +186,12 @@ KV_INLINE void kvv_multiply_block(const kv_weight_type type, const int parts, co
             super = group;
             group += kv_layout_super_bytes(type);
         }
-        kvv_ask(ahead, group, kv_layout_group_bytes(type));
+        if (ahead) {
+#pragma unroll
+            for (size_t line = 0; line < kv_layout_group_bytes(type); line += 64) {
+                __builtin_prefetch(group + KVV_PREFETCH + line);
+            }
+        }
 #pragma unroll
         for (int p = 0; p < parts; p++) {
             kvv_add_group(type, tokens, first_part + p, super, group, a + g, groups, sums[p]);
@@ -219,67 +211,54 @@ KV_INLINE void kvv_multiply_block(const kv_weight_type type, const int parts, co
 
 // Every part of a tile in turn, times `tokens` tokens.
 KV_INLINE void kvv_multiply_parts(const kv_weight_type type, const int tokens, const uint8_t *tile, size_t groups,
-                                  const kv_activation_group *a, float *y, size_t y_stride, size_t rows) {
+                                  const kv_activation_group *a, float *y, size_t y_stride, size_t rows,
+                                  const bool ahead) {
     for (int part = 0; part < KVV_PARTS; part++) {
-        kvv_multiply_block(type, 1, tokens, part, tile, groups, a, y, y_stride, rows,
-                           part == 0 ? kvv_ahead_own() : kvv_ahead_none());
+        kvv_multiply_block(type, 1, tokens, part, tile, groups, a, y, y_stride, rows, ahead && part == 0);
     }
-}
-
-// The same for as many of the widest register tiles as there are. Where there are several, all of them together ask for the
-// tile `ahead` bytes further on, a part each, so that memory is read at an even pace while they compute; one alone takes no
-// longer than the weights take to come, and asks for its own.
-KV_INLINE size_t kvv_multiply_wide(const kv_weight_type type, const uint8_t *tile, size_t groups, size_t ahead,
-                                   const kv_activation_group *a, size_t tokens, float *y, size_t y_stride,
-                                   size_t rows) {
-    const size_t passes = tokens / KVV_TOKENS * KVV_PARTS;
-    for (size_t pass = 0; pass < passes; pass++) {
-        const size_t t = pass / KVV_PARTS * KVV_TOKENS;
-        const kvv_ahead next = {ahead, pass * KVV_LINE, passes * KVV_LINE};
-        const kvv_ahead own = pass == 0 ? kvv_ahead_own() : kvv_ahead_none();
-        kvv_multiply_block(type, 1, KVV_TOKENS, (int)(pass % KVV_PARTS), tile, groups, a + t * groups, y + t * y_stride,
-                           y_stride, rows, passes > KVV_PARTS ? next : own);
-    }
-    return passes / KVV_PARTS * KVV_TOKENS;
 }
 
 // One tile times all tokens: the widest register tiles first, then narrower ones for the rest.
-KV_INLINE void kvv_multiply_tile(const kv_weight_type type, const uint8_t *tile, size_t groups, size_t ahead,
+KV_INLINE void kvv_multiply_tile(const kv_weight_type type, const uint8_t *tile, size_t groups,
                                  const kv_activation_group *a, size_t tokens, float *y, size_t y_stride, size_t rows) {
-    size_t t = kvv_multiply_wide(type, tile, groups, ahead, a, tokens, y, y_stride, rows);
+    size_t t = 0;
+    if (KVV_TOKENS <= tokens) {
+        kvv_multiply_parts(type, KVV_TOKENS, tile, groups, a, y, y_stride, rows, true);
+        t += KVV_TOKENS;
+    }
+    for (; t + KVV_TOKENS <= tokens; t += KVV_TOKENS) {
+        kvv_multiply_parts(type, KVV_TOKENS, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows, false);
+    }
     if (KVV_TOKENS == 8 && t + 4 <= tokens) {
-        kvv_multiply_parts(type, 4, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows);
+        kvv_multiply_parts(type, 4, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows, true);
         t += 4;
     }
     if (t + 2 <= tokens) {
-        kvv_multiply_parts(type, 2, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows);
+        kvv_multiply_parts(type, 2, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows, true);
         t += 2;
     }
     // All parts of a group together, so that a lone token reads the weights as one stream.
     if (t < tokens) {
-        kvv_multiply_block(type, KVV_PARTS, 1, 0, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows,
-                           kvv_ahead_own());
+        kvv_multiply_block(type, KVV_PARTS, 1, 0, tile, groups, a + t * groups, y + t * y_stride, y_stride, rows, true);
     }
 }
 
 KV_INLINE void kvv_multiply_type(const kv_weight_type type, const kv_linear_weight *weight, size_t tile_begin,
-                                 size_t tile_end, size_t next, const kv_activation_group *a, size_t tokens, float *y,
+                                 size_t tile_end, const kv_activation_group *a, size_t tokens, float *y,
                                  size_t y_stride) {
     const size_t tile_bytes = kv_layout_tile_bytes(type, weight->columns);
     for (size_t index = tile_begin; index < tile_end; index++) {
         const size_t row = index * KV_TILE;
-        const size_t ahead = (index + 1 < tile_end ? 1 : next - index) * tile_bytes;
         kvv_multiply_tile(type, (const uint8_t *)weight->packed + index * tile_bytes,
-                          kv_layout_groups(type, weight->columns), ahead, a, tokens, y + row, y_stride,
-                          weight->rows - row);
+                          kv_layout_groups(type, weight->columns), a, tokens, y + row, y_stride, weight->rows - row);
     }
 }
 
-static void kvv_multiply(const kv_linear_weight *weight, size_t tile_begin, size_t tile_end, size_t next,
+static void kvv_multiply(const kv_linear_weight *weight, size_t tile_begin, size_t tile_end,
                          const kv_activation_group *activations, size_t tokens, float *y, size_t y_stride) {
 #define KVV_CASE(constant)                                                                             \
     case constant:                                                                                     \
-        kvv_multiply_type(constant, weight, tile_begin, tile_end, next, activations, tokens, y, y_stride); \
+        kvv_multiply_type(constant, weight, tile_begin, tile_end, activations, tokens, y, y_stride);   \
         break;
     switch (weight->type) {
         KVV_BLOCK_TYPES(KVV_CASE)

@@ -24,8 +24,8 @@ extension Operations {
             (layer.tiles + tilesPerItem - 1) / tilesPerItem,
             MultiplyWork(
                 kernels: linear, elementwise: elementwise, parts: parts, partCount: layer.kernelParts.count,
-                tiles: layer.tiles, tilesPerItem: tilesPerItem, threads: threads.threadCount, input: input,
-                groups: groups, output: output))
+                tiles: layer.tiles,
+                tilesPerItem: tilesPerItem, input: input, groups: groups, output: output))
     }
 
     /// Returns how many tiles are claimed at a time.
@@ -67,7 +67,6 @@ private struct MultiplyWork: ParallelWork {
     let partCount: Int
     let tiles: Int
     let tilesPerItem: Int
-    let threads: Int
     let input: FloatMatrix
     let groups: UnsafePointer<kv_activation_group>?
     let output: FloatMatrix
@@ -84,9 +83,7 @@ private struct MultiplyWork: ParallelWork {
             let target = output.pointer + part.pointee.firstRow
             withUnsafePointer(to: part.pointee.matrix) { matrix in
                 if let groups, part.pointee.isQuantized {
-                    // Threads that are equally fast take items in turn.
-                    kernels.pointee.multiply(
-                        matrix, from, to, from + threads * tilesPerItem, groups, input.rows, target, output.stride)
+                    kernels.pointee.multiply(matrix, from, to, groups, input.rows, target, output.stride)
                 } else {
                     kernels.pointee.multiply_f32(
                         matrix, from, to, input.pointer, input.stride, input.rows, target, output.stride)

@@ -121,7 +121,7 @@ struct LinearMultiplyTests {
         var y = [Float](repeating: -7, count: tokens * stride)
         withUnsafePointer(to: packed.matrix) { matrix in
             for (begin, end) in [(4, 5), (0, 1), (1, 4)] {
-                kernels.table.pointee.multiply(matrix, begin, end, end, groups, tokens, &y, stride)
+                kernels.table.pointee.multiply(matrix, begin, end, groups, tokens, &y, stride)
             }
         }
         for token in 0..<tokens {

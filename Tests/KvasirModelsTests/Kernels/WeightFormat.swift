@@ -194,7 +194,7 @@ struct Kernels {
 
     func multiply(_ matrix: kv_linear_weight, _ activations: [kv_activation_group], tokens: Int) -> [Float] {
         run(matrix, tokens: tokens) { matrix, tiles, y in
-            table.pointee.multiply(matrix, 0, tiles, tiles, activations, tokens, y, matrix.pointee.rows)
+            table.pointee.multiply(matrix, 0, tiles, activations, tokens, y, matrix.pointee.rows)
         }
     }
 
